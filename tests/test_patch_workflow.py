@@ -18,7 +18,7 @@ from stressnet.errors import ConfigError, CorpusError
 from stressnet.evaluation.heard import trained_on
 from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork, save_checkpoint
 from stressnet.models.registry import build_model
-from stressnet.patching import estimate
+from stressnet.patching import circuits, estimate
 from stressnet.report.document import Picture
 from stressnet.report.patching_page import findings, heard_by, patching_blocks
 from stressnet.runs.manifest import read_manifest, write_manifest
@@ -98,6 +98,34 @@ def test_patch_writes_tables_figures_and_a_page(patched: Path) -> None:
     assert "of the decision, by ranking" in (patched / "circuit.md").read_text()
 
 
+def test_edges_of_a_transformer_make_a_circuit(study: Path, monkeypatch) -> None:
+    monkeypatch.setattr(circuits, "N_SIZES", 3)
+    monkeypatch.setattr(circuits, "N_RANDOM", 1)
+    images = Corpus.open(study / "corpus").images("stressnet")
+    torch.manual_seed(0)
+    info = CheckpointInfo("transformer", *images.axes.shape, "stressnet", dict(images.preset))
+    model = build_model("transformer", *images.axes.shape).eval()
+    save_checkpoint(study / "transformer", model, info)
+    out = study / "edges"
+    patch_networks(
+        study / "corpus", study / "transformer", out, max_pairs=2, min_difference=0.0,
+        max_tokens=8, units=("edge",), estimators=("relp",),
+    )  # fmt: skip
+    circuit = pd.read_csv(out / "circuit.csv")
+    assert set(circuit["kind"]) == {"edge"} and circuit["n_units"].max() == 116
+    whole = circuit[circuit["n_units"] == 116].set_index(["ranking", "measure"])["mean"]
+    assert np.allclose(whole.xs("faithfulness", level="measure"), 1.0)
+    assert np.allclose(whole.xs("completeness", level="measure"), 0.0)
+    effects = pd.read_parquet(out / "effects.parquet")
+    start = effects[(effects["layer"] == "block1.norm1:input") & (effects["unit"] == "start")]
+    assert len(start) == effects["pair"].nunique() and (effects.groupby("pair").size() == 116).all()
+    assert "The strongest" in (out / "circuit.md").read_text()
+    assert (out / "figures/edges-0.png").is_file() and not (out / "tuning.csv").exists()
+    with pytest.raises(ConfigError, match="no residual stream"):
+        patch_networks(study / "corpus", study / "net", study / "none", units=("edge",))
+    assert not (study / "none").exists()
+
+
 def test_pairs_without_a_scale_are_told(study: Path, patched: Path, monkeypatch) -> None:
     """They are no rows that silently lack, and do not count as patched."""
     pairs = pd.read_csv(patched / "pairs.csv")
@@ -159,7 +187,8 @@ def test_sentences_name_the_cue_that_channels_carry(patched: Path) -> None:
     names = ("pairs", "places", "agreement", "circuit", "accuracy")
     tables = {name: pd.read_csv(patched / f"{name}.csv") for name in names}
     units = [("relu3", 4, 0.3), ("relu3", 5, 0.2), ("relu4", 5, 0.1)]
-    members = pd.DataFrame(units, columns=["layer", "unit", "effect"]).assign(network="net")
+    members = pd.DataFrame(units, columns=["layer", "unit", "effect"])
+    members = members.assign(network="net", kind="channel")
     facts = findings({**tables, "circuit_units": members, "tuning": tuning}, "net")
     assert "Two channels of relu3 carry vowel 2's duration." in facts
     assert "No measured cue: 1 channel." in facts

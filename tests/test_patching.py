@@ -20,6 +20,7 @@ from stressnet.patching import (
     Unit,
     band_units,
     channel_units,
+    edge_units,
     head_units,
     layer_units,
     patch_effects,
@@ -27,6 +28,7 @@ from stressnet.patching import (
     roles_of,
     time_units,
 )
+from stressnet.patching.circuits import activations
 from stressnet.patching.units import describe_layers
 
 N_BINS, N_FRAMES, WIDTH, HEADS = 6, 5, 4, 2
@@ -70,7 +72,7 @@ class Toy(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x[:, 0].transpose(1, 2))
-        return self.fc(self.block2(self.block1(x)).mean(dim=1))
+        return self.fc(self.block2(self.block1(x))).mean(dim=1)
 
 
 def by_hand(
@@ -101,7 +103,11 @@ def by_hand(
     x = dense("embed", image.T)
     x = at("block1:input", x)
     for block in ("block1", "block2"):
-        q, k, v = np.split(dense(f"{block}.attention.into", norm(f"{block}.norm1", x)), 3, axis=1)
+        q, k, v = np.split(
+            dense(f"{block}.attention.into", norm(f"{block}.norm1", at(f"{block}.norm1:input", x))),
+            3,
+            1,
+        )
         heads = []
         for cut in (slice(0, 2), slice(2, 4)):
             scores = q[:, cut] @ k[:, cut].T / np.sqrt(2)
@@ -109,11 +115,11 @@ def by_hand(
             heads.append(s @ v[:, cut])
         mixed = at(f"{block}.attention.out:input", np.concatenate(heads, axis=1))
         x = x + at(f"{block}.attention", dense(f"{block}.attention.out", mixed))
-        z = dense(f"{block}.up", norm(f"{block}.norm2", x))
+        z = dense(f"{block}.up", norm(f"{block}.norm2", at(f"{block}.norm2:input", x)))
         ratio = 0.5 * (1 + erf(z / np.sqrt(2)))
         z = z * constant(f"{block}.gelu", ratio)
         x = at(block, x + at(f"{block}.down", dense(f"{block}.down", at(f"{block}.gelu", z))))
-    logits = dense("fc", x.mean(0))
+    logits = dense("fc", at("fc:input", x)).mean(0)
     return float(logits[0] - logits[1]), seen, held
 
 
@@ -130,6 +136,15 @@ def toy() -> tuple[Toy, dict[str, np.ndarray], Tensor, Tensor]:
     return net, weights, clean, corrupted
 
 
+def sent(label: str, change: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> np.ndarray:
+    """What a sender's change adds to the stream, by hand."""
+    path, _, head = label.partition(" ")
+    if not head.isdigit():
+        return change["block1:input" if label == "start" else f"{path}.down"]
+    cut = slice(2 * int(head), 2 * int(head) + 2)
+    return change[f"{path}.out:input"][:, cut] @ weights[f"{path}.out.weight"][:, cut].T
+
+
 def slope(run: Any, layer: str, at: Any, delta: Any, frozen: Any = None) -> float:
     """Derivative along ``delta`` by central differences."""
     h = 1e-5
@@ -141,8 +156,14 @@ def slope(run: Any, layer: str, at: Any, delta: Any, frozen: Any = None) -> floa
 def test_attention_toy_by_hand(toy: Any, direction: str) -> None:
     net, weights, clean, corrupted = toy
     units = layer_units(net) + channel_units(net) + position_units(net) + head_units(net)
+    edges = edge_units(net)
+    assert [u.layer for u in edges] == [
+        "block1.norm1:input", *["block1.norm2:input"] * 3, *["block2.norm1:input"] * 4,
+        *["block2.norm2:input"] * 6, *["fc:input"] * 7,
+    ]  # fmt: skip
     assert {u.layer for u in units} >= {"block1:input", "block1.attention", "block2.down"}
     assert len(units) == 9 + (7 * WIDTH + 2 * 6) + 9 * N_FRAMES + 2 * HEADS
+    units += edges
     effects = patch_effects(net, clean, corrupted, units, ALL, direction, batch_size=7, n_steps=3)
     assert (effects["failure"] == "").all() and (effects["direction"] == direction).all()
     got = effects.set_index(["pair", "kind", "layer", "unit", "estimator"])["effect"]
@@ -156,7 +177,9 @@ def test_attention_toy_by_hand(toy: Any, direction: str) -> None:
             if unit.dim:
                 cells = cells & np.expand_dims(unit.cells, 2 - unit.dim)
             delta = np.where(cells, after[unit.layer] - before[unit.layer], 0)
-
+            if unit.kind == "edge":
+                change = {place: after[place] - before[place] for place in after}
+                delta = sent(unit.label, change, weights)
             a, step = before[unit.layer], after[unit.layer] - before[unit.layer]
             run = partial(by_hand, weights, base[pair, 0].numpy())
             path = [slope(run, unit.layer, a + t * step, delta) for t in (1 / 6, 1 / 2, 5 / 6)]
@@ -169,6 +192,45 @@ def test_attention_toy_by_hand(toy: Any, direction: str) -> None:
             for name, value in expected.items():
                 effect = got[pair, unit.kind, unit.layer, unit.label, name]
                 assert effect == pytest.approx(value / scale, abs=2e-5), (unit, name)
+
+
+def test_edges_into_a_linear_read_add_up_to_everything(toy: Any) -> None:
+    net, _, clean, corrupted = toy
+    effects = patch_effects(net, clean, corrupted, edge_units(net), ["relp", *ALL[:3]])
+    total = effects[effects["layer"] == "fc:input"].groupby(["estimator", "pair"])["effect"].sum()
+    assert total.to_numpy() == pytest.approx(np.ones(len(total)), abs=1e-9)
+
+
+def test_senders_make_up_what_each_receiver_of_the_transformer_reads() -> None:
+    net = randomise(build_model("transformer", 48, 40))
+    edges = edge_units(net)
+    layers = list(dict.fromkeys(unit.layer for unit in edges))
+    assert layers[4:6] == ["where:input", "block3.norm1:input"] and layers[-1] == "norm:input"
+    assert len(edges) == 1 + 5 + 6 + 10 + 11 + 11 + 15 + 16 + 20 + 21
+    one, other = torch.randn(2, 2, 1, 48, 40, generator=torch.Generator().manual_seed(2)).double()
+    places = {place for unit in edges for place in (unit.layer, unit.reads)}
+    before, after = (activations(net, places, images) for images in (one, other))
+    change = {place: after[place] - before[place] for place in places}
+    for layer in layers:
+        added = [u.sender.added(change) for u in edges if u.layer == layer and u.sender]
+        torch.testing.assert_close(sum(added), change[layer], rtol=1e-9, atol=1e-9)
+
+
+class AfterNorm(ToyBlock):
+    """Normalises the stream itself, as the first transformers did."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.down(self.gelu(self.up(x))))
+
+
+def test_edges_need_a_stream_to_which_blocks_add() -> None:
+    net = Toy().eval()
+    net.block1 = AfterNorm()
+    with pytest.raises(ConfigError, match="edge: block1 is no sum of what its parts give"):
+        edge_units(net)
+    with pytest.raises(ConfigError, match="no residual stream"):
+        edge_units(build_model("compact", 32, 32))
 
 
 def wide(effects: pd.DataFrame) -> pd.DataFrame:

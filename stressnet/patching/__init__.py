@@ -5,6 +5,7 @@ Activations are exchanged between two images at the same place and the network's
 integrated gradients, relevance patching). Start with :func:`patch_effects`.
 """
 
+from stressnet.patching.edges import edge_units
 from stressnet.patching.estimate import ESTIMATORS, patch_effects
 from stressnet.patching.units import (
     Unit,

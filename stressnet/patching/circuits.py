@@ -1,13 +1,13 @@
-"""Circuits: the smallest set of channels that keeps a network's decision, and what is lost with it.
+"""Circuits: the smallest set of channels or edges that keeps a network's decision.
 
-Channels outside a circuit C take the activations they have for the corrupted word (where accuracy
-is measured, their mean over tokens). With m the logit difference INITIAL - FINAL, M the whole
-network and ∅ no channel,
+Channels outside a circuit C take the activations they have for the corrupted word, edges the
+contribution that their sender makes to it (where accuracy is measured, the mean over tokens). With
+m the logit difference INITIAL - FINAL, M the whole network and ∅ no unit of it,
 
     faithfulness(C) = (m(C) - m(∅)) / (m(M) - m(∅))
     completeness(C) = (m(M∖C) - m(∅)) / (m(M) - m(∅))
 
-A faithful circuit is near 1; what a complete one leaves behind is near 0. Channels are ranked by
+A faithful circuit is near 1; what a complete one leaves behind is near 0. Units are ranked by
 the pairs of one half of the words and judged by those of the other half.
 """
 
@@ -25,12 +25,16 @@ from stressnet.inference.jackknife import mean_of
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.models.networks import Network
 from stressnet.patching.agreement import over_clusters
+from stressnet.patching.edges import edge_units
 from stressnet.patching.pairs import Pairs
 from stressnet.patching.tuning import tuning_table
 from stressnet.patching.units import Unit, channel_units, roles_of
 from stressnet.training.metrics import evaluate
 
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
+
+CIRCUIT_KINDS = ("channel", "edge")
+"""Kinds of units that circuits are made of."""
 
 WHOLE, RANDOM = "whole", "random"
 N_RANDOM = 3  # Random rankings, the null; the table holds their mean
@@ -97,6 +101,29 @@ def _beside(network: Network, images: Tensor) -> Tensor:
     return images.to(next(network.parameters()).device)
 
 
+def without(
+    others: Mapping[str, Tensor], left_out: Sequence[Unit], units: Sequence[Unit]
+) -> dict[str, Change]:
+    """Changes after which some of all units give what ``others`` hold by place."""
+    if units[0].sender is None:
+        kept = set(units) - set(left_out)
+        return replacing(others, masks_of(kept, units))
+    seen: dict[str, Tensor] = {}
+
+    def gives(place: str) -> Change:
+        def change(tensor: Tensor) -> Tensor:
+            seen[place] = others[place] - tensor
+            return tensor
+
+        return change
+
+    def reads(place: str) -> Change:
+        senders = [u.sender for u in left_out if u.layer == place and u.sender is not None]
+        return lambda tensor: sum((sender.added(seen) for sender in senders), tensor)
+
+    return {u.reads: gives(u.reads) for u in left_out} | {u.layer: reads(u.layer) for u in left_out}
+
+
 def replacing(others: Mapping[str, Tensor], kept: Masks) -> dict[str, Change]:
     """Changes after which all channels but the kept ones give what ``others`` hold."""
 
@@ -113,11 +140,9 @@ def replacing(others: Mapping[str, Tensor], kept: Masks) -> dict[str, Change]:
     return {place: replaces(place) for place in kept}
 
 
-def run_with(
-    network: Network, images: Tensor, others: Mapping[str, Tensor], kept: Masks
-) -> FloatArray:
-    """Logit differences of a network of which only the kept channels do their work, shape (n,)."""
-    with torch.no_grad(), changed_at(network, replacing(others, kept)):
+def run_with(network: Network, images: Tensor, changes: Mapping[str, Change]) -> FloatArray:
+    """Logit differences of a network with some changes, see :func:`without`, shape (n,)."""
+    with torch.no_grad(), changed_at(network, changes):
         logits = network(_beside(network, images)).double().cpu().numpy()
     return np.asarray(logit_difference(logits))
 
@@ -127,14 +152,14 @@ def kept_and_lost(
 ) -> tuple[FloatArray, FloatArray]:
     """Faithfulness and completeness of growing circuits, each of shape (n_pairs, n_sizes).
 
-    ``order`` holds all channels; the first enters first.
+    ``order`` holds all units; the first enters first.
     """
-    parts = [part for n in sizes_up_to(len(order)) for part in (order[:n], order[n:])]
-    sets = [masks_of(part, order) for part in (*parts, (), order)]
+    parts = [part for n in sizes_up_to(len(order)) for part in (order[n:], order[:n])]
     rows = []
     for one, other in zip(clean.split(BATCH), corrupted.split(BATCH), strict=True):
-        others = activations(network, sets[0], other)
-        rows.append([run_with(network, one, others, kept) for kept in sets])
+        others = activations(network, {unit.reads for unit in order}, other)
+        changes = [without(others, left_out, order) for left_out in (*parts, order, ())]
+        rows.append([run_with(network, one, each) for each in changes])
     m = np.concatenate(rows, axis=1).T
     nothing, everything = m[:, -2:-1], m[:, -1:]
     share = (m[:, :-2] - nothing) / (everything - nothing)
@@ -152,8 +177,8 @@ def curves(
 ) -> pd.DataFrame:
     """Faithfulness and completeness of circuits of every size, by each estimator's ranking.
 
-    ``clean`` and ``corrupted`` have shape (n_pairs, 1, n_bins, n_frames), ``units`` are channels;
-    ``effects`` are ``pair, layer, unit, estimator, effect``, the ``table`` has ``pair, word,
+    ``clean`` and ``corrupted`` have shape (n_pairs, 1, n_bins, n_frames), all ``units`` are of one
+    kind; ``effects`` are ``pair, layer, unit, estimator, effect``, the ``table`` has ``pair, word,
     speaker`` of the images. Returns :data:`CURVES`; intervals are over words and speakers.
     """
     words = sorted(table["word"].unique())
@@ -230,7 +255,7 @@ def smallest(curves: pd.DataFrame, ranking: str) -> int:
 def means_over(
     network: Network, units: Sequence[Unit], images: Tensor, labels: NDArray[np.int64]
 ) -> tuple[dict[str, Tensor], dict[str, FloatArray]]:
-    """What channels do on average: per cell over tokens, and per token over cells.
+    """What channels or senders do on average: per cell over tokens, and per token over cells.
 
     Both classes weigh the same, so that the average over tokens speaks for neither. The first are
     tensors as if for one image, the second have shape (n, n_channels), both by place.
@@ -238,7 +263,7 @@ def means_over(
     device = next(network.parameters()).device
     weights = torch.from_numpy(1.0 / np.bincount(labels)[labels]).float()
     weights = (weights / weights.sum()).to(device)
-    dims = {unit.layer: unit.dim for unit in units}
+    dims = {unit.reads: unit.dim or 2 for unit in units}
     fill = dict.fromkeys(dims, torch.zeros((), device=device))
     means: dict[str, list[FloatArray]] = {place: [] for place in dims}
     for part, weight in zip(images.split(BATCH), weights.split(BATCH), strict=True):
@@ -261,7 +286,7 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """Balanced accuracy of circuits alone, and of the network without them, on test sets.
 
-    ``circuits`` are by ranking; channels that do not work give ``fill`` of :func:`means_over`.
+    ``circuits`` are by ranking; units that do not work give ``fill`` of :func:`means_over`.
     Returns ``ranking, works, n_units, test_set, n, balanced_accuracy, low, high``; ``works`` is
     ``network``, ``circuit`` (alone) or ``rest`` (the network without it).
     """
@@ -272,8 +297,8 @@ def accuracy_table(
         runs += [(ranking, "circuit", list(circuit)), (ranking, "rest", rest)]
     rows = []
     for ranking, works, kept in runs:
-        masks = masks_of(kept, units)
-        parts = [run_with(network, one, fill, masks) for one in images.split(BATCH)]
+        changes = without(fill, [unit for unit in units if unit not in kept], units)
+        parts = [run_with(network, one, changes) for one in images.split(BATCH)]
         answers = np.concatenate(parts)
         for name, at in tokens.reset_index(drop=True).groupby("split").indices.items():
             of_set = tokens.iloc[at]
@@ -297,19 +322,20 @@ def circuit_tables(
     best: str,
     images: NDArray[np.float32],
     tokens: pd.DataFrame,
-    cues: pd.DataFrame,
+    cues: pd.DataFrame | None,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
     """Circuits of a network, their accuracy, and what their channels hear.
 
-    ``effects`` are those of the network's channels in pairs that differ in stress or a cue;
-    ``best`` is the estimator by whose ranking the circuit is taken; ``images``, of shape (n,
+    ``effects`` are those of the network's channels or edges in pairs that differ in stress or a
+    cue; ``best`` is the estimator by whose ranking the circuit is taken; ``images``, of shape (n,
     n_bins, n_frames), are of the tokens on which accuracy is measured, ``cues`` from
     :func:`stressnet.patching.tuning.cue_values`. The tables are ``circuit``, ``circuit_units``,
-    ``circuit_edges``, ``accuracy``, ``tuning``.
+    ``accuracy`` and, of channels, ``circuit_edges`` and ``tuning``.
     """
+    kind = str(effects["kind"].iloc[0])
     places = [place for place, role in roles_of(network).items() if role != "residual"]
-    units = channel_units(network, places)
+    units = edge_units(network) if kind == "edge" else channel_units(network, places)
     at = np.flatnonzero(pairs.table["pair"].isin(effects["pair"]))
     clean, corrupted = pairs.tensors(at)
     by_size = curves(network, clean, corrupted, units, effects, pairs.table.iloc[at], seed)
@@ -319,17 +345,19 @@ def circuit_tables(
     sets = {name: order[:n] for name, order in orders.items()}
     inputs = torch.from_numpy(images)[:, None]
     fill, means = means_over(network, units, inputs, _labels(tokens))
-    known = cues.reindex(tokens["token_id"])
     size = effects[effects["estimator"] == best].groupby(["layer", "unit"])["effect"].mean()
     members = pd.DataFrame([(u.layer, u.label) for u in sets[best]], columns=["layer", "unit"])
     members["effect"] = [size[layer, unit] for layer, unit in members.to_numpy().tolist()]
-    strongest = members.groupby("layer").head(N_DRAWN)
-    drawn = set(zip(strongest["layer"], strongest["unit"], strict=True))
-    nodes = [unit for unit in units if (unit.layer, unit.label) in drawn]
-    return {
+    tables = {
         "circuit": by_size,
         "circuit_units": members,
-        "circuit_edges": edges_between(network, clean[:BATCH], corrupted[:BATCH], nodes),
         "accuracy": accuracy_table(network, units, sets, inputs, fill, tokens, seed),
-        "tuning": tuning_table(means, known, tokens["speaker"].to_numpy(), seed),
     }
+    if kind == "channel" and cues is not None:
+        strongest = members.groupby("layer").head(N_DRAWN)
+        drawn = set(zip(strongest["layer"], strongest["unit"], strict=True))
+        nodes = [unit for unit in units if (unit.layer, unit.label) in drawn]
+        tables["circuit_edges"] = edges_between(network, clean[:BATCH], corrupted[:BATCH], nodes)
+        known = cues.reindex(tokens["token_id"])
+        tables["tuning"] = tuning_table(means, known, tokens["speaker"].to_numpy(), seed)
+    return {name: table.assign(kind=kind) for name, table in tables.items()}

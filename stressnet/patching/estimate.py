@@ -17,7 +17,7 @@ clean to corrupted the base is the clean one and it is -1.
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal, get_args
@@ -139,6 +139,18 @@ class _Group:
         """Chosen cells of some pairs."""
         return self.cells if self.cells is None or self.cells.dim() == 2 else self.cells[:, pairs]
 
+    def added(self, change: Mapping[str, Tensor]) -> Tensor | None:
+        """Of edges: what the senders' changes add to the layer, shape (n_units, n_pairs, ...)."""
+        senders = [unit.sender for unit in self.units if unit.sender is not None]
+        return torch.stack([s.added(change) for s in senders]) if senders else None
+
+    def estimates(self, change: Mapping[str, Tensor], slope: Tensor, pairs: slice) -> Tensor:
+        """Changes times the slope of the layer, summed over each unit, shape (n_pairs, n_units)."""
+        added = self.added(change)
+        if added is None:
+            return self.sums(change[self.layer] * slope, pairs)
+        return (added * slope).flatten(2).sum(dim=2).T
+
     def sums(self, values: Tensor, pairs: slice) -> Tensor:
         """``values`` of a layer summed over the cells of each unit, shape (n_pairs, n_units)."""
         cells = self.of(pairs)
@@ -160,7 +172,7 @@ def _grouped(units: Sequence[Unit]) -> list[_Group]:
     by_key: dict[tuple, list[Unit]] = {}
     for unit in units:
         shape = () if unit.cells is None else unit.cells.shape
-        by_key.setdefault((unit.layer, unit.dim, shape), []).append(unit)
+        by_key.setdefault((unit.layer, unit.dim, shape, unit.sender is None), []).append(unit)
     return [
         _Group(
             layer,
@@ -168,7 +180,7 @@ def _grouped(units: Sequence[Unit]) -> list[_Group]:
             members,
             torch.from_numpy(np.stack([u.cells for u in members])).float() if shape else None,  # type: ignore[misc]
         )
-        for (layer, dim, shape), members in by_key.items()
+        for (layer, dim, shape, _), members in by_key.items()
     ]
 
 
@@ -187,7 +199,9 @@ class _Pairs:
     ) -> None:
         self.network, self.base, self.groups, self.chosen = network, base, groups, chosen
         self.batch_size, self.n_steps = batch_size, n_steps
-        self.places = list(dict.fromkeys(group.layer for group in groups))
+        self.layers = list(dict.fromkeys(group.layer for group in groups))
+        read = (unit.reads for group in groups for unit in group.units)
+        self.places = list(dict.fromkeys((*self.layers, *read)))
         self.source, self.d_source = self._run(source)
         self.before: dict[str, Tensor] = {}  # activations of the base, once an estimator has them
         self.d_base: Tensor | None = None
@@ -254,14 +268,18 @@ class _Pairs:
             yield from map(self._patched, self.groups)
             return
         if estimator == "integrated-gradients":
-            slopes = {place: self._mean_slope(place) for place in self.places}
+            slopes = {place: self._mean_slope(place) for place in self.layers}
         elif estimator == "attribution":
             slopes = self._slopes()
         else:
             slopes = self._coefficients(estimator)
-        products = {p: (self.source[p] - self.before[p]) * slopes[p] for p in self.places}
+        change = self._change()
         for group in self.groups:
-            yield group.sums(products[group.layer], self.chosen)
+            yield group.estimates(change, slopes[group.layer], self.chosen)
+
+    def _change(self) -> dict[str, Tensor]:
+        """Activations of the source minus those of the base."""
+        return {place: self.source[place] - self.before[place] for place in self.places}
 
     def _slopes(self) -> dict[str, Tensor]:
         """Gradients at the base."""
@@ -276,12 +294,12 @@ class _Pairs:
             logits = self.network(self.base.clone().requires_grad_(True))
             seeded = self._seeded(logits, len(self.base))
             slopes = torch.autograd.grad(
-                logits, [seen[p] for p in self.places], seeded.weights, allow_unused=True
+                logits, [seen[p] for p in self.layers], seeded.weights, allow_unused=True
             )
         self.d_base = seeded.output
         self.before = {place: value.detach() for place, value in seen.items()}
         found = {}
-        for place, slope in zip(self.places, slopes, strict=True):
+        for place, slope in zip(self.layers, slopes, strict=True):
             if slope is None:
                 check_read(place, overwritten)
             found[place] = torch.zeros_like(self.before[place]) if slope is None else slope
@@ -324,6 +342,7 @@ class _Pairs:
         """Truth: the network runs once for each pair and unit."""
         n, source = len(group.units), self.source[group.layer]
         cells = group.of(self.chosen)
+        added = group.added(self._change())
         group.sums(source, self.chosen)  # checks shapes
         found = []
         rows = torch.arange(len(self.base) * n)
@@ -336,8 +355,11 @@ class _Pairs:
                 shape[group.dim] = -1
                 mask = mask.reshape(shape).to(source.device)
 
-            def patch(old: Tensor, pair: Tensor = pair, mask: Tensor | None = mask) -> Tensor:
-                new = source[pair]
+            new = source[pair] if added is None else added[unit, pair]
+
+            def patch(old: Tensor, new: Tensor = new, mask: Tensor | None = mask) -> Tensor:
+                if added is not None:
+                    return old + new
                 return new if mask is None else torch.where(mask, new, old)
 
             with torch.no_grad(), changed_at(self.network, {group.layer: patch}):

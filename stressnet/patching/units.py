@@ -28,16 +28,44 @@ _ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.ELU, nn.Tanh)
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """Cells of an inner tensor that are patched together."""
+class Sender:
+    """What adds to a residual stream: the tensor at a place, or what a dense layer makes of it.
 
-    kind: str  # `layer`, `channel`, `time`, `band`, `head` or `position`
+    ``weight``, of shape (width, cells), holds the layer's columns for the chosen ``cells``;
+    ``turned`` says that the reader of the stream has places and values exchanged.
+    """
+
+    place: str
+    label: str
+    cells: Tensor | None = None
+    weight: Tensor | None = None
+    turned: bool = False
+
+    def added(self, changes: Mapping[str, Tensor]) -> Tensor:
+        """How the stream changes if tensors change, by place."""
+        change = changes[self.place]
+        if self.cells is not None and self.weight is not None:
+            change = nn.functional.linear(change[..., self.cells.to(change.device)], self.weight)
+        return change.mT if self.turned else change
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """Cells of an inner tensor that are patched together, or what one sender adds to it."""
+
+    kind: str  # `layer`, `channel`, `time`, `band`, `head`, `position` or `edge`
     layer: str  # Place of the tensor, as in `stressnet.explain.boundaries`
     label: str  # Names the unit among those of its kind and layer
     dim: int = 0  # Dimension of the tensor along which cells are chosen; 0 takes all of them
     # Chosen cells along that dimension, the same for all pairs or of each; shape (size,) or
     # (n_pairs, size)
     cells: BoolArray | None = None
+    sender: Sender | None = None  # Of an edge: only what this one adds comes from the other image
+
+    @property
+    def reads(self) -> str:
+        """Place of the tensor that is exchanged."""
+        return self.layer if self.sender is None else self.sender.place
 
 
 Units = list[Unit]

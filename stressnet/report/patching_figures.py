@@ -27,6 +27,7 @@ from stressnet.report.style import (
 
 MAX_PANELS = 12
 _MAX_POINTS = 4000
+MAX_EDGES = 30
 
 
 def _diverging() -> Colormap:
@@ -54,7 +55,7 @@ def plot_places(places: pd.DataFrame, kind: str) -> Figure:
         for (y, x), value in np.ndenumerate(wide.to_numpy()):
             look: Any = {"ha": "center", "va": "center", "fontsize": 5.0}
             look["color"] = "white" if abs(value) > 0.7 * limit else "black"
-            ax.text(x, y, f"{value:.2f}", **look)
+            ax.text(x, y, "" if np.isnan(value) else f"{value:.2f}", **look)
         ax.set_xticks(range(wide.shape[1]), wide.columns, rotation=45, ha="right")
         ax.set_yticks(range(len(units)), units)
         ax.set_title(title, fontsize=6.5, loc="left", pad=3)
@@ -103,20 +104,21 @@ def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
 
 @style()
 def plot_curves(circuit: pd.DataFrame) -> Figure:
-    """Faithfulness (solid) and completeness (dashed) in ``circuit.csv`` by number of channels."""
+    """Faithfulness (solid) and completeness (dashed) in ``circuit.csv`` by number of units."""
     from stressnet.patching.circuits import KEPT, RANDOM
 
-    networks = list(dict.fromkeys(circuit["network"]))[:MAX_PANELS]
+    parts: list[Any] = list(circuit.groupby(["network", "kind"], sort=False))[:MAX_PANELS]
+    titles = [f"{network}: {kind}s" for (network, kind), _ in parts]
     rankings = [name for name in dict.fromkeys(circuit["ranking"]) if name != RANDOM]
     colours = {**dict(zip(rankings, COLOURS, strict=False)), RANDOM: NULL_COLOUR}
-    n_columns = min(3, len(networks))
+    n_columns = min(3, len(parts))
     width = "column" if n_columns == 1 else "page"
-    figure, panels = lines_of_panels(width, networks, n_columns, 2.1, 0.35, sharey=True)
-    for ax, network in zip(panels, networks, strict=True):
+    figure, panels = lines_of_panels(width, titles, n_columns, 2.1, 0.35, sharey=True)
+    for ax, title, (_, part) in zip(panels, titles, parts, strict=True):
         ax.axhline(KEPT, color=NULL_COLOUR, linewidth=0.5, linestyle=(0, (1, 2)))
         for number, (name, colour) in enumerate(colours.items()):
             wide = 1.8 - 0.8 * number / len(colours)  # equal curves lie on each other
-            curves = circuit[(circuit["network"] == network) & (circuit["ranking"] == name)]
+            curves = part[part["ranking"] == name]
             kept, left = (curves[curves["measure"] == m] for m in ("faithfulness", "completeness"))
             look: Any = {"color": colour, "linewidth": wide}
             mark: Any = {
@@ -129,8 +131,8 @@ def plot_curves(circuit: pd.DataFrame) -> Figure:
             ax.fill_between(kept["n_units"], kept["low"], kept["high"], **look)
             look |= {"linewidth": wide, "alpha": 1, "linestyle": (0, (4, 2))}
             ax.plot(left["n_units"], left["mean"], **look)
-        ax.set(xscale="log", ylim=(-0.25, 1.35), xlabel="channels in the circuit")
-        ax.set_title(network, fontsize=6.5, loc="left", pad=3)
+        ax.set(xscale="log", ylim=(-0.25, 1.35), xlabel="units in the circuit")
+        ax.set_title(title, fontsize=6.5, loc="left", pad=3)
         ax.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("share of the decision kept (solid)\nleft without them (dashed)")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -189,5 +191,58 @@ def plot_circuit(
         text = f"{layer}\n(and {n_all - n_shown} more)" if n_all > n_shown else layer
         ax.text(column, 0.5 * tall + 0.15, text, ha="center", va="bottom", fontsize=7.0)
     ax.set(xlim=(-0.3, len(present) - 0.3), ylim=(-0.5 * tall - 0.1, 0.5 * tall + 0.75))
+    ax.set_axis_off()
+    return figure
+
+
+@style()
+def plot_edges(circuit: pd.DataFrame, every: pd.DataFrame) -> Figure:
+    """The strongest edges of a transformer's circuit, from its start on the left to its end.
+
+    ``circuit`` holds ``layer`` (the reader's input), ``unit`` (the sender) and ``effect``, the
+    strongest first; ``every`` has ``layer`` and ``unit`` of all edges, in the order of the network.
+    Bars are readers, discs behind each the senders that it feeds.
+    """
+    from matplotlib.patches import FancyArrowPatch
+
+    readers = {reader: x for x, reader in enumerate(dict.fromkeys(every["layer"]))}
+    first = every.drop_duplicates("unit")["layer"].map(readers)  # reader by which a sender is new
+    columns = [every["unit"].drop_duplicates()[first == x].tolist() for x in readers.values()]
+    tall = 0.5 * max(map(len, columns))
+    figure = blank("page", 0.9 + 0.9 * tall)
+    ax = figure.subplots()
+    places: dict[str, tuple[float, float]] = {}
+    text: Any = {"va": "center", "fontsize": 5.0, "zorder": 4}
+    for x, units in enumerate(columns):
+        for y, unit in enumerate(units):
+            places[unit] = at = (x - 0.6, 0.5 * (len(units) - 1) - y)
+            ax.plot(*at, "o", color=NULL_COLOUR, markersize=4, zorder=3)
+            name = unit.rpartition(" ")[2]
+            name = f"head {name}" if name.isdigit() else name
+            ax.annotate(name, at, (0, 5), textcoords="offset points", ha="center", **text)
+    for reader, x in readers.items():
+        ax.plot([x, x], [-tall, tall], color="#777777", linewidth=1.5, zorder=2)
+        ax.text(
+            x,
+            -tall - 0.15,
+            reader.removesuffix(":input"),
+            rotation=30,
+            ha="right",
+            va="top",
+            fontsize=6.0,
+        )
+    largest = float(circuit["effect"].abs().max()) or 1.0
+    for edge in circuit.head(MAX_EDGES).to_dict("records"):
+        start, x = places[edge["unit"]], readers[edge["layer"]]
+        stress = Stress.INITIAL if edge["effect"] > 0 else Stress.FINAL
+        bend = 0.25 if x - start[0] > 1 else 0.0
+        look: Any = {
+            "linewidth": 0.4 + 3.6 * abs(edge["effect"]) / largest,
+            "color": STRESS_COLOURS[stress],
+            "connectionstyle": f"arc3,rad={-bend if edge['effect'] > 0 else bend}",
+        }
+        end = (x, 0.8 * start[1])
+        ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-", alpha=0.7, zorder=1, **look))
+    ax.set(xlim=(-0.9, len(readers) - 0.8), ylim=(-tall - 0.9, tall + 0.6))
     ax.set_axis_off()
     return figure

@@ -12,12 +12,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
-from stressnet.patching.circuits import KEPT, RANDOM, WHOLE, smallest
+from stressnet.patching.circuits import CIRCUIT_KINDS, KEPT, RANDOM, WHOLE, smallest
 from stressnet.patching.pairs import NULL, STRESS
 from stressnet.patching.tuning import MIN_TOKENS, NAMES
 from stressnet.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.names import count_of
-from stressnet.report.patching_figures import plot_agreement, plot_circuit, plot_curves, plot_places
+from stressnet.report.patching_figures import (
+    plot_agreement,
+    plot_circuit,
+    plot_curves,
+    plot_edges,
+    plot_places,
+)
 from stressnet.runs.tables import read_table
 from stressnet.version import __version__
 
@@ -30,12 +36,15 @@ FINDINGS = "findings.csv"
 
 CAPTIONS = {
     "places": "Mean effect of each unit by the mean difference of the pairs; 1 is all of it.",
-    "circuit": "Circuits of the strongest channels, judged on words that did not rank them. Solid: "
-    "what they keep; dashed: what is left without them; grey: channels at random.",
+    "circuit": "Circuits of the strongest channels or edges, judged on words that did not rank "
+    "them. Solid: what they keep; dashed: what is left without them; grey: some at random.",
     "agreement": "Estimated against measured effects, a dot per pair and unit; grey: equal.",
     "channels": "The strongest channels of the circuit, as large as their effect: warm discs "
     "speak for the clean word, cool squares against it. Line: how far the later channel follows "
     "the earlier one.",
+    "edges": "The strongest edges, as wide as their effect: what a head, a two-layer network (MLP) "
+    "or the start of the stream adds (discs) for one reader of the stream (bars). Warm: for the "
+    "clean word; cool: against it.",
 }
 """Under each figure, by the first part of its name."""
 
@@ -83,20 +92,35 @@ def findings(tables: Tables, network: str) -> list[str]:
         for row in own["agreement"].to_dict("records")
         if row["layer"] == ALL_LAYERS
     ]
-    if "circuit" not in own:
-        return facts
-    curves, members = own["circuit"], own["circuit_units"]
+    for kind in dict.fromkeys(own["circuit"]["kind"]) if "circuit" in own else ():
+        names = ("circuit", "accuracy", "circuit_units")
+        curves, accuracy, members = (own[name][own[name]["kind"] == kind] for name in names)
+        facts += _circuit_facts(str(kind), curves, accuracy, used["word"].nunique())
+        members = members.head(max(1, min(len(members), int(curves["n_units"].max()) // 10)))
+        if kind == "edge":
+            listed = [f"{r.unit} to {r.layer} {r.effect:+.2f}" for r in members.itertuples()]
+            facts.append(f"The strongest {len(members)} edges: {'; '.join(listed)}.")
+        elif own["tuning"].empty:
+            facts.append(f"Tuning: fewer than {MIN_TOKENS} tokens have all cues.")
+        else:
+            facts += _tuning_facts(own["tuning"], members)
+    return facts
+
+
+def _circuit_facts(
+    kind: str, curves: pd.DataFrame, accuracy: pd.DataFrame, n_words: int
+) -> list[str]:
+    """How small a network's circuit is, and what it does alone."""
     total = int(curves["n_units"].max())
     needed = {str(name): smallest(curves, str(name)) for name in curves["ranking"].unique()}
     listed = ", ".join(f"{name} {n}" for name, n in needed.items() if name != RANDOM)
-    facts.append(
-        f"Channels of {total} that keep {100 * KEPT:.0f} % of the decision, by ranking: {listed}; "
-        f"drawn at random {needed[RANDOM]}."
-    )
-    if used["word"].nunique() < 2:
+    facts = [
+        f"{kind.capitalize()}s of {total} that keep {100 * KEPT:.0f} % of the decision, by "
+        f"ranking: {listed}; drawn at random {needed[RANDOM]}."
+    ]
+    if n_words < 2:
         facts.append("Ranked and judged by the same word: this is no test of the circuit.")
     best = TRUTH if TRUTH in needed else next(iter(needed))
-    accuracy = own["accuracy"]
     if needed[best] == total:
         facts.append("So there is no small circuit: only the whole network keeps that much.")
         accuracy = accuracy.head(0)
@@ -107,11 +131,13 @@ def findings(tables: Tables, network: str) -> list[str]:
             f"Balanced accuracy on {name}: whole network {by['network']:.3f}, circuit alone "
             f"{by['circuit']:.3f}, network without it {by['rest']:.3f}."
         )
-    if own["tuning"].empty:
-        return [*facts, f"Tuning: fewer than {MIN_TOKENS} tokens have all cues."]
-    heard = heard_by(own["tuning"])
-    members = members.head(max(1, min(len(members), total // 10)))
-    facts.append(f"The strongest {len(members)} channels of the circuit:")
+    return facts
+
+
+def _tuning_facts(tuning: pd.DataFrame, members: pd.DataFrame) -> list[str]:
+    """What the strongest channels of a circuit go with."""
+    heard = heard_by(tuning)
+    facts = [f"The strongest {len(members)} channels of the circuit:"]
     keys = [(row["layer"], str(row["unit"])) for row in members.to_dict("records")]
     groups = Counter((layer, heard[layer, unit]) for layer, unit in keys if (layer, unit) in heard)
     for (layer, cue), n in sorted(groups.items()):
@@ -119,8 +145,7 @@ def findings(tables: Tables, network: str) -> list[str]:
         noun, verb = ("channel", "carries") if n == 1 else ("channels", "carry")
         facts.append(f"{number.capitalize()} {noun} of {layer} {verb} {cue}.")
     silent = len(keys) - sum(groups.values())
-    facts.append(f"No measured cue: {count_of(silent, 'channel')}.")
-    return facts
+    return [*facts, f"No measured cue: {count_of(silent, 'channel')}."]
 
 
 def findings_table(tables: Tables) -> pd.DataFrame:
@@ -191,12 +216,15 @@ def write_page(out: Path, corpus: Corpus, direction: str, tables: Tables) -> Non
         if len(own["agreement"]):
             drawn = plot_agreement(own["effects"], own["agreement"])
             picture(f"agreement-{number}", drawn, own["effects"])
-        if "circuit" in own:
+        members = own.get("circuit_units", pd.DataFrame({"kind": []}))
+        channels, edges = (members[members["kind"] == kind] for kind in CIRCUIT_KINDS)
+        if len(channels):
             layers = list(dict.fromkeys(own["effects"]["layer"]))
-            drawn = plot_circuit(
-                own["circuit_units"], own["circuit_edges"], heard_by(own["tuning"]), layers
-            )
-            picture(f"channels-{number}", drawn, own["circuit_units"])
+            drawn = plot_circuit(channels, own["circuit_edges"], heard_by(own["tuning"]), layers)
+            picture(f"channels-{number}", drawn, channels)
+        if len(edges):
+            every = own["places"].query("kind == 'edge'")[["layer", "unit"]].drop_duplicates()
+            picture(f"edges-{number}", plot_edges(edges, every), edges)
     page.add(Paragraph(f"stressnet {__version__}; all tables lie beside this page."))
     for name in ("index.html", "circuit.md"):
         page.write(out / name)

@@ -13,7 +13,7 @@ from stressnet.runs.options import max_tokens_option, option, seed_option, split
 from stressnet.runs.stage import CORPUS, MODELS, Stage
 from stressnet.stages.manipulate import MEASURED_HELP
 
-UNITS = ("channel", "layer", "time", "band", "head", "position")
+UNITS = ("channel", "layer", "time", "band", "head", "position", "edge")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PatchConfig:
         ("channel", "time"),
         separated=True,
         help="What is exchanged, separated by commas: channel, layer, time (parts of the word in "
-        "each layer), band, head, position.",
+        "each layer), band, head, position, edge (from one part of a transformer to a later one).",
     )
     estimators: tuple[str, ...] = option(
         ("activation", "attribution", "relp"),

@@ -11,6 +11,7 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching import units as unit_kinds
+from stressnet.patching.edges import edge_units
 from stressnet.patching.estimate import patch_effects
 from stressnet.patching.pairs import NULL, Pairs
 from stressnet.runs import Problem, RunFolder, Severity
@@ -92,6 +93,7 @@ def _patched(
         "band": lambda: unit_kinds.band_units(model, pairs.axes, BANDS_HZ),
         "head": lambda: unit_kinds.head_units(model),
         "position": lambda: unit_kinds.position_units(model, pairs.axes),
+        "edge": lambda: edge_units(model),
     }
     kinds = [kind for kind in config.units if kind != "channel" or not is_null]
     units = [unit for kind in kinds for unit in makers[kind]()]

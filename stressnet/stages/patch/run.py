@@ -14,7 +14,8 @@ from stressnet.evaluation.heard import trained_on
 from stressnet.explain.composites import COMPOSITES
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching.agreement import TRUTH, agreement_table, mean_effects
-from stressnet.patching.circuits import circuit_tables
+from stressnet.patching.circuits import CIRCUIT_KINDS, circuit_tables
+from stressnet.patching.edges import edge_units
 from stressnet.patching.estimate import ESTIMATORS
 from stressnet.patching.pairs import NULL, Pairs, manipulated_pairs, natural_pairs, synthetic_pairs
 from stressnet.patching.tuning import cue_values
@@ -45,6 +46,8 @@ def run(
     inputs = {"cues": fingerprint_of(config.measured, corpus)} if config.measured else {}
     for one in networks:
         one.check_images(corpus.images(one.info.preset))
+        if "edge" in config.units:
+            edge_units(one.model)  # refuses networks without any
     config = replace(config, splits=config.splits or TEST_SPLITS)
     chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     pairs: dict[str, Pairs] = {}
@@ -67,17 +70,19 @@ def run(
         preset = one.info.preset
         made = effects_of(config, one, pairs[preset], folder, number)
         made["pairs"]["trained_on"] = _trained_on(one, corpus, made["pairs"], folder)
-        if cues is not None:
-            with folder.progress.stage(f"circuit of {one.name}"):
-                channels = made["effects"].query("kind == 'channel' and cue != @NULL")
+        for name, table in made.items():
+            tables.setdefault(name, []).append(table.assign(network=one.name))
+        for kind in (kind for kind in CIRCUIT_KINDS if kind in config.units):
+            with folder.progress.stage(f"circuit of {one.name}, {kind}s"):
+                of_kind = made["effects"].query("kind == @kind and cue != @NULL")
                 best = TRUTH if TRUTH in config.estimators else config.estimators[0]
                 tokens, images = chosen.tokens, corpus.images(preset)
                 values = np.stack([images.values[k] for k in tokens["image"]])
-                made |= circuit_tables(
-                    one.model, pairs[preset], channels, best, values, tokens, cues, config.seed
+                circuit = circuit_tables(
+                    one.model, pairs[preset], of_kind, best, values, tokens, cues, config.seed
                 )
-        for name, table in made.items():
-            tables.setdefault(name, []).append(table.assign(network=one.name))
+            for name, table in circuit.items():
+                tables.setdefault(name, []).append(table.assign(network=one.name))
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     with folder.progress.stage("agreement"):
         real = joined["effects"][joined["effects"]["cue"] != NULL]
