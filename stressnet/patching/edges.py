@@ -8,8 +8,6 @@ the stream itself: the normalisations before attention and two-layer network, an
 blocks. They are found by adding up what the parts give while the network runs once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes as Ax
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 
 from stressnet.lexicon.stress import Stress
 from stressnet.patching.pairs import NULL, STRESS
@@ -203,8 +204,6 @@ def plot_edges(circuit: pd.DataFrame, every: pd.DataFrame) -> Figure:
     strongest first; ``every`` has ``layer`` and ``unit`` of all edges, in the order of the network.
     Bars are readers, discs behind each the senders that it feeds.
     """
-    from matplotlib.patches import FancyArrowPatch
-
     readers = {reader: x for x, reader in enumerate(dict.fromkeys(every["layer"]))}
     first = every.drop_duplicates("unit")["layer"].map(readers)  # reader by which a sender is new
     columns = [every["unit"].drop_duplicates()[first == x].tolist() for x in readers.values()]
