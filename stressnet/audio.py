@@ -19,15 +19,11 @@ from numpy.typing import NDArray
 from stressnet.errors import AudioError
 from stressnet.media import decoded_blocks, decoded_facts, is_decoded, share_present
 
-WORKING_RATE_HZ = 16_000
-"""Rate at which everything is analysed: 8 kHz of bandwidth holds F4 and the sibilants."""
-
-MINIMUM_RATE_HZ = 16_000
-"""Recordings below this rate lack the upper half of the spectrogram and are refused."""
+WORKING_RATE_HZ = 16_000  # Rate of all analysis: 8 kHz of bandwidth hold F4 and the sibilants
+MINIMUM_RATE_HZ = 16_000  # Recordings below this rate lack upper frequencies and are refused
 
 
-_UNKNOWN_FRAMES = 1 << 62
-"""libsndfile reports more frames than this if a header leaves the length open."""
+_UNKNOWN_FRAMES = 1 << 62  # libsndfile reports more if a header leaves the length open
 
 _BLOCK_FRAMES = 1 << 20
 

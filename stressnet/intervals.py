@@ -20,8 +20,7 @@ TIMED_TEXT = "timed text"
 """Source of alignments whose intervals hold text that is said somewhere in them, such as
 utterances. Their limits are rough."""
 
-RECOGNISED = "recognised"
-"""The same, where a recogniser may have misheard: its words and lines of subtitles."""
+RECOGNISED = "recognised"  # The same, where a recogniser may have misheard (also of subtitles)
 
 
 def marks_silence(label: str) -> bool:

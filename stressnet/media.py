@@ -29,8 +29,7 @@ DECODER_ENDINGS = frozenset(
 AUDIO_ENDINGS = LIBSNDFILE_ENDINGS | DECODER_ENDINGS
 """Endings of files that hold sound, in lower case."""
 
-_OPEN_LENGTH = 0x7FFF0000
-"""Programs that write into a pipe put so many bytes or more into the header."""
+_OPEN_LENGTH = 0x7FFF0000  # Programs that write into a pipe put so many bytes or more into headers
 
 
 def is_decoded(path: Path) -> bool:

@@ -40,8 +40,7 @@ FLOOR_FACTOR = 0.75
 CEILING_FACTOR = 1.5
 FIRST_PASS_FLOOR_HZ = 75.0  # Praat's own default of old; also above mains hum
 LOWEST_FLOOR_HZ = 62.0  # Above mains hum (50 or 60 Hz) as a tracker sees it
-MIN_VOICED_FRAMES = 20
-"""With fewer voiced frames (a tenth of a second at 5 ms) the wide range is kept."""
+MIN_VOICED_FRAMES = 20  # With fewer voiced frames (0.1 s at 5 ms) the wide range is kept
 
 
 @dataclass(frozen=True)
@@ -213,9 +212,7 @@ CeilingMethod = Literal["auto", "sex", "optimise", "smoothest"]
 METHODS: tuple[CeilingMethod, ...] = ("auto", "sex", "optimise", "smoothest")
 
 PATH_STEP = 0.05
-PATH_STEPS = 4
-"""Candidates are middle · exp(i · 0.05) for i = -4 ... 4, as FormantPath's defaults have it."""
-
+PATH_STEPS = 4  # Candidates: middle · exp(i · 0.05) for i = -4 ... 4, FormantPath's defaults
 SMOOTHEST_MIN_S = 0.06  # Shorter vowels have too few frames to tell a smooth track from a rough one
 
 HIGHER = 1.1

@@ -22,13 +22,9 @@ from parselmouth.praat import call
 
 from stressnet.acoustics.cue_table import BANDS_HZ, band_name
 
-MIN_VOWEL_S = 0.025
-"""A shorter window has fewer than two periods of a low voice and cannot tell 500 Hz bands apart."""
-
+MIN_VOWEL_S = 0.025  # Less holds under two periods of a low voice: no 500 Hz bands
 REFERENCE_PA2 = 4e-10  # Praat's auditory threshold, the square of 20 µPa: samples count as pascals
-
-TILT_ARGUMENTS = (0, 1000, 1000, 4000, "energy")
-"""Of Praat's *Ltas: Get slope*: low band, high band, averaging."""
+TILT_ARGUMENTS = (0, 1000, 1000, 4000, "energy")  # *Ltas: Get slope*: low, high band
 
 
 def vowel_spectrum(
@@ -74,8 +70,7 @@ def missing_balance() -> dict[str, float]:
 
 # -- H1*-A3* --------------------------------------------------------------------------------------
 
-MIN_PERIODS = 4.0
-"""Periods in a Hann window (main lobe ±2/T) for which neighbouring harmonics are apart."""
+MIN_PERIODS = 4.0  # Periods in a Hann window (main lobe ±2/T) that set harmonics apart
 
 _NEAR_H1 = 0.2
 _NEAR_F3 = 0.1

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from torchaudio.functional import TokenSpan
 
 BLANKS = ("<blank>", "-", "<pad>", "[PAD]")
-_FEWEST_PHONES = 5
-"""Networks for letters have no tokens like ``AH`` or ``DH``; those for phones have dozens."""
+_FEWEST_PHONES = 5  # Networks for letters have no tokens like `AH`; those for phones have dozens
 
 
 def forced_spans(

@@ -16,9 +16,7 @@ NOISE = len(CLASSES)  # Class of noise, one more than those of the network
 
 PHONE_FRAMES = 4
 PAUSE_FRAMES = 6
-PRIOR_WEIGHT = 0.25
-"""Share of the phones' log frequency that is taken out of the network's log posteriors."""
-
+PRIOR_WEIGHT = 0.25  # Share of the phones' log frequency taken out of the log posteriors
 WORST = -12.0  # Lowest score of a frame, so that one odd sound does not decide a path
 PAUSE_COST = 3.0  # Cost of a pause between words, in units of the logarithm
 
@@ -30,9 +28,7 @@ Of 1, 2, 3, 4 and 6 the best for 0.5 s of coughs, laughter and other voices put 
 
 NOISE_ENTRY_COST = 20.0  # Cost of a noise, so that it takes no short time where nothing sounds
 PIECE_S = 30.0  # Length in seconds from which on a recording is cut at the next pause
-
-LONGEST_PIECE_S = 120.0
-"""Length in seconds from which on it is cut between two words if there is no pause."""
+LONGEST_PIECE_S = 120.0  # Length in seconds from which on it is cut even without a pause
 
 
 class _Graph:

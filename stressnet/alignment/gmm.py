@@ -23,8 +23,7 @@ from stressnet.errors import MissingPartError
 
 SILENCE_PHONE = 1
 
-PHONE_STATES, SILENCE_STATES = 3, 5
-"""Emitting states of a phone and of silence; the latter has at least three."""
+PHONE_STATES, SILENCE_STATES = 3, 5  # Emitting states; those of silence are at least three
 
 
 def check_kaldi() -> None:

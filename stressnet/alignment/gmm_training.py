@@ -39,10 +39,7 @@ class TrainingUtterance:
 
 
 FRAMES_PER_GAUSSIAN, MAX_GAUSSIANS = 40.0, 3000  # Size of the final model
-
-FLAT_START_S = 300.0
-"""Speech in seconds from which a model learns that nothing helps to find the first phones."""
-
+FLAT_START_S = 300.0  # Speech in seconds from which a model learns without first phones
 QUIET_SHARE = 0.3  # Share of the range of levels below which a frame starts as a pause
 
 

@@ -25,9 +25,7 @@ from stressnet.errors import AlignmentError, AudioError, LexiconError, MissingPa
 from stressnet.languages import ENGLISH, Language, language
 
 OLDEST, FIRST_UNKNOWN = 2, 4  # Supported versions: from the first to below the second
-
-BEAM, RETRY_BEAM = 10, 400
-"""Widths of the search; the second is for utterances that the first loses."""
+BEAM, RETRY_BEAM = 10, 400  # Widths of the search; the second is for what the first loses
 
 _QC_TABLE = "alignment_analysis.csv"
 _SCORE = "speech_log_likelihood"

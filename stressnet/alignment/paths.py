@@ -11,10 +11,7 @@ Variants = Sequence[Sequence[tuple[str, ...]]]
 """For each word of an utterance its pronunciations, ARPAbet with stress digits."""
 
 SHORTEST_S = 0.005  # Shortest phone in seconds when boundaries are moved
-
-LONGEST_S = 0.5
-"""Longest first phone after a pause, in seconds; what is longer is partly something else."""
-
+LONGEST_S = 0.5  # Longest first phone after a pause, in seconds; the rest is something else
 NEAR_S = 0.1  # Distance in seconds up to which models have a word at the same place
 AGREEMENT_S = 0.03  # Distance in seconds up to which boundaries of three models are averaged
 

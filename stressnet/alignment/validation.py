@@ -7,8 +7,7 @@ from functools import partial
 from stressnet.errors import AlignmentError
 from stressnet.intervals import Alignment, Interval
 
-OVERHANG_TOLERANCE_S = 0.05
-"""Largest overhang in seconds of an alignment over its audio that is clamped."""
+OVERHANG_TOLERANCE_S = 0.05  # Largest overhang in seconds over the audio that is clamped
 
 _EPSILON_S = 1e-6
 

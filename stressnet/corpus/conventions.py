@@ -11,9 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SOUND = "\ue000"
-"""Stands, in a text that is being read, for a sound that is no word; of Unicode's private use."""
-
+SOUND = "\ue000"  # Stands for a sound that is no word; of Unicode's private use
 DOUBTFUL = "doubtful"  # Rule of what may name a speaker and is read as words
 MARKS = ("mark", "speaker", "unclear", "fragment")  # Rules of what `plain` leaves out
 

@@ -28,11 +28,8 @@ from stressnet.lexicon.syllables import syllabify
 if TYPE_CHECKING:
     import pandas as pd
 
-RELATED_LETTERS = 5
-"""Words that begin with the same so many letters may be related (*produce*, *production*)."""
-
-SHORTEST_STEM = 4
-"""A word at least so long is looked for inside longer ones (*present* in *represented*)."""
+RELATED_LETTERS = 5  # Words that begin alike may be related (*produce*, *production*)
+SHORTEST_STEM = 4  # So long a word is looked for inside others (*present* in *represented*)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ Row = tuple[int, list[str]]  # The number of a line, from 1, and its cells
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _LINE_BREAK = re.compile("[\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
-_SEP_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
-"""What Excel writes, and reads, to name the delimiter."""
+_SEP_LINE = re.compile(r"sep=(.)", re.IGNORECASE)  # Names the delimiter in Excel's tables
 
 
 def read_rows(

@@ -12,17 +12,14 @@ from stressnet.errors import AudioError
 from stressnet.runs.problems import Severity
 
 _FRAME = 512
-_MOST_FRAMES_PER_BLOCK = 400
-"""Spectra are taken of so many frames of a block of a million samples, evenly spread."""
+_MOST_FRAMES_PER_BLOCK = 400  # Spectra taken of a block of a million samples, evenly spread
 
 _MIN_CLIPPED_RUNS = 10
 _MIN_CLIPPED_SHARE = 1e-4
 _CLIPPED_PEAK = 0.05  # Peaks of quieter recordings are flat because of their few steps
 
 _QUIET_PEAK = 0.003
-_LOST_SHARE = 0.01
-"""With more samples beyond full scale, the recording is lost; with fewer, some peaks are cut."""
-
+_LOST_SHARE = 0.01  # Of samples beyond full scale; with fewer, some peaks are cut
 _SHORTEST_S = 0.25  # Means of less are no offset
 _OFFSET = 0.05  # Real recordings are shifted by up to half of this without harm
 

@@ -20,9 +20,7 @@ _LOUD_S = 0.25  # The loudest frames, together so long, give the level of the sp
 
 _SOUND_DB = 45.0
 _SPEECH_DB = 30.0
-_ABOVE_FLOOR = 0.4
-"""Speech is above this share of the way from the quietest tenth of the frames to the level."""
-
+_ABOVE_FLOOR = 0.4  # Speech is above this part of the way from the quietest tenth to the level
 _SLACK_S = 2.0  # Breath, laughter and noise of this length need no words
 
 

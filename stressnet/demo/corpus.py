@@ -64,13 +64,11 @@ def speakers(code: str = ENGLISH) -> dict[int, Voice]:
 
 RATE_HZ = 16000
 PEAK = 0.5  # Peak of every utterance, re full scale
-NOISE_RMS = 10 ** (-66 / 20)
-"""White noise under every utterance, re full scale: no frame is digital silence."""
+NOISE_RMS = 10 ** (-66 / 20)  # White noise under all, re full scale: no frame is digital silence
 MARGIN_S = (0.12, 0.22)  # Least and greatest silence before and after the speech, seconds
 CHAPTERS_PER_SPEAKER = 2
 
-SIZES: dict[str, tuple[int, int]] = {"full": (14, 43), "tiny": (3, 12)}
-"""Speakers, and sentences for each."""
+SIZES: dict[str, tuple[int, int]] = {"full": (14, 43), "tiny": (3, 12)}  # Speakers, sentences each
 
 
 @dataclass(slots=True)

@@ -41,8 +41,7 @@ LATERAL_SHARE = 0.45  # Share of vowel plus post-vocalic /l/ that belongs to the
 QUIET_SHARE = 0.01  # Below this share of the utterance's peak a sample counts as silence
 SHORTEST_PAUSE_S = 0.030  # Silence shorter than this before a sonorant is no pause
 LONGEST_CLOSURE_S = 0.150  # Silence longer than this before an obstruent is a pause
-SHORTEST_LATERAL_S = 0.040
-"""A post-vocalic /l/ at least this long by its own mark is left as marked."""
+SHORTEST_LATERAL_S = 0.040  # A post-vocalic /l/ of this length by its own mark is left as marked
 
 _SONORANTS = (*"M N NG L R W Y".split(), *"mɱnɳɲŋɴlɫɭʎʟrɾɽɹɻʀjɥwʋ")
 

@@ -19,9 +19,7 @@ from stressnet.explain.result import Explanation
 
 _functorch = torch._C._functorch
 
-ARGUMENTS = ("inputs", "seed", "target", "low", "high")
-"""What an explanation is made of; the last two are the bounds."""
-
+ARGUMENTS = ("inputs", "seed", "target", "low", "high")  # Of an explanation; low, high: bounds
 Arguments = Mapping[str, Any]  # Values of `ARGUMENTS`
 
 

@@ -31,10 +31,8 @@ from stressnet.explain.methods.positions import Cells, lay_over
 from stressnet.explain.result import Explanation
 
 SCALES = (1.0, 0.8, 0.5, 0.3)  # Sizes at which the picture is looked at, relative to its own
-FOCUS_THRESHOLD = 0.8
-"""Saliency, relative to its maximum, from which a place is a focus of attention."""
-POSITION_WEIGHT = 3.0
-"""How much distance on the axes weakens a difference in relevance (Goferman's c)."""
+FOCUS_THRESHOLD = 0.8  # Saliency re its maximum from which a place is a focus of attention
+POSITION_WEIGHT = 3.0  # How much distance weakens a difference in relevance (Goferman's c)
 _ROWS = 1024  # rows of a distance matrix held at once
 
 

@@ -38,11 +38,8 @@ MIN_CLUSTERS = 5  # With fewer speakers or words there is no honest interval and
 
 TOO_FEW = f"fewer than {MIN_CLUSTERS}"
 
-MIN_EFFECTIVE = 3.0
-"""The same for the effective number (Σ w)² / Σ w², with w the weights of the clusters."""
-
-MIN_DF = 2.0
-"""Below so many degrees of freedom, an interval would tell nothing but the luck of its width."""
+MIN_EFFECTIVE = 3.0  # The same for the effective number (Σ w)² / Σ w² of clusters of weight w
+MIN_DF = 2.0  # With fewer degrees of freedom an interval's width is luck
 
 ONLY_THESE = "these speakers only, over words; "
 """Begins the note on an interval that says nothing of other speakers."""

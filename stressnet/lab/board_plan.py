@@ -16,8 +16,7 @@ METHODS = tuple(
 )
 """Methods for every network. The first network of a set that solved it gets all there are."""
 
-SEEDLESS = ("random", "sobel")
-"""Methods that do not look at the network: levels to compare with, never recommended."""
+SEEDLESS = ("random", "sobel")  # Methods blind to the network: to compare with, never recommended
 
 
 @dataclass(frozen=True)

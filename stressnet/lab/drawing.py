@@ -37,8 +37,7 @@ from stressnet.lexicon.stress import CLASSES, Stress
 
 SHAPES = ("CVCV", "CVCVC")
 
-QUIETER_DB = 5.0
-"""By how much the lab's words are softer than the speech that was measured, so that none clips."""
+QUIETER_DB = 5.0  # The lab's words are softer than the speech measured, so that none clips
 
 DURATION_LIMITS_S = (0.06, 0.28)
 F1_LIMITS_HZ = (320.0, 800.0)

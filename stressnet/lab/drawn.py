@@ -34,9 +34,7 @@ from stressnet.runs.problems import Problem, Severity
 
 MAX_LEAK = 0.03  # How far from one half the area may be for a cue that must not separate
 FULL_SIZE = 300  # From how many words on that limit holds as it stands
-
-MIN_INTENDED = 0.55
-"""Least area for the intended cue, near threshold; obvious ones reach 0.95 and more."""
+MIN_INTENDED = 0.55  # Least area for the intended cue near threshold; obvious ones reach 0.95
 
 Role = Literal["intended", "own", "other"]
 

@@ -23,9 +23,7 @@ from stressnet.explain.reference import REFERENCED
 from stressnet.lab.board_plan import SEEDLESS
 
 SEEDS = ("logit-difference", "logit")  # What is explained, see above
-
-ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")
-"""Members of the ``ensemble`` that is tested."""
+ENSEMBLE = ("epsilon-gamma", "epsilon-plus", "input-times-gradient")  # Of the `ensemble` tested
 
 _DRAWS = {"n_steps": 16, "n_samples": 12}
 """Quadrature points and random draws of methods that integrate: fewer than their own defaults, so

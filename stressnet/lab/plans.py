@@ -87,9 +87,7 @@ NEUTRAL_HZ = (500.0, 1600.0, 2600.0, 3600.0, 4500.0, 5500.0)
 
 BANDWIDTHS_HZ = (70.0, 100.0, 140.0, 200.0, 260.0, 320.0)
 
-TRANSITION_S = 0.030
-"""Longest glide between a consonant's and a vowel's formants; at most 30 % of the vowel."""
-
+TRANSITION_S = 0.030  # Longest glide between formants of consonant and vowel, or 30 % of the vowel
 STEP_S = 1e-4  # Time in which a value jumps
 
 _RING_S = 0.012

@@ -24,9 +24,7 @@ from stressnet.lab.candidates import CANDIDATES, counterpart
 from stressnet.lab.scores import Scorer
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 
-MIN_WORDS = 8
-"""A region that fewer words of a class have, with its counterpart, is not tested and excuses
-nothing."""
+MIN_WORDS = 8  # A region that fewer words of a class have (with counterpart) excuses nothing
 
 BATCH = 32
 

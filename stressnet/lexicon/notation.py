@@ -21,9 +21,7 @@ from stressnet.languages.phones import bare, is_arpabet, is_ipa, is_vowel
 ARPABET, ARPABET_LOWER, IPA, X_SAMPA = "ARPAbet", "ARPAbet in lower case", "IPA", "X-SAMPA"
 
 FLAP = "DX"  # Stands for `T` or `D` until the word is known
-
-_ARPABET_SHARE = 0.9
-"""Least share of a file's labels that make it lower-case ARPAbet; IPA shares a third with it."""
+_ARPABET_SHARE = 0.9  # Least share of labels that makes a file ARPAbet; IPA shares a third
 
 _PRIMARY, _SECONDARY = _STRESS_MARKS = "ˈˌ"
 _TIDY = {ord("g"): "ɡ", 0x0361: None, 0x035C: None}

@@ -36,8 +36,7 @@ from stressnet.manipulation.cues import CueChange
 from stressnet.manipulation.envelope import level_db, shift_formants, tilt, with_gain, with_level_of
 from stressnet.manipulation.pitch import TimeMap, overlap_add
 
-MAX_AMPLITUDE = 0.99
-"""A stimulus with larger samples is made softer as a whole, so that no file clips it."""
+MAX_AMPLITUDE = 0.99  # Stimuli with larger samples are made softer, so that no file clips
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ FRAMES_PER_COLUMN = 4
 BANDS_WHERE, BANDS_WHAT = 3, 2
 """Bands of frequency in which columns are looked at, to find the parts and to compare them."""
 
-_SHORTEST = 0.5
-"""Columns added to a part's length, so that a part that is not there is nothing, not 0 / 0."""
+_SHORTEST = 0.5  # Columns added to a part's length, so that an absent part is nothing, not 0 / 0
 
 DROPOUT = 0.3
 

@@ -26,8 +26,7 @@ from stressnet.runs.held import check_file
 from stressnet.training.onnx_export import INPUT, export_onnx, quiet, require_onnx
 
 OPERATORS = ["Conv", "MatMul", "Gemm"]
-LEAST_AGREEMENT = 0.95
-"""Share of test words that must get the float network's answer; else no file is written."""
+LEAST_AGREEMENT = 0.95  # Test words with the float network's answer; else no file is written
 
 N_CALIBRATION, N_TESTED = 64, 600
 

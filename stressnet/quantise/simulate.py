@@ -32,8 +32,7 @@ from stressnet.quantise.quantisers import (
     round_weights,
 )
 
-N_VALUES = 100_000
-"""Values of each activation that ranges are found from, drawn at random, and the extremes."""
+N_VALUES = 100_000  # Random values of each activation, beside its extremes, for its range
 
 BATCH = 32
 

@@ -16,8 +16,7 @@ from stressnet.regions.registry import Missing, Region, Stretch, add
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import nucleus_cover
 
-MIN_MEASURED = 0.5
-"""A track region is missing where the tracker was silent in more than half of its time."""
+MIN_MEASURED = 0.5  # A track region is missing where half of its time has no track
 
 RESOLVED_FACTOR = 1.5
 """Harmonics count as resolved where F0 is at least so many main-lobe widths: the valley between

@@ -35,12 +35,8 @@ LOCALISATION = (
 """Measures of localisation, in the order of :class:`Localiser`'s results."""
 
 TOP_SHARE = 0.10  # Share of the sounding cells above the threshold of `iou_top10`
-
-TOLERANCE_S = 0.020
-"""How far beside a region the most relevant cell may lie: what good alignments are off by."""
-
-TOLERANCE_HZ = 80.0
-"""The same in frequency: what human labellers of formants differ by, up to two bins."""
+TOLERANCE_S = 0.020  # How far beside a region a peak may lie: what good alignments are off by
+TOLERANCE_HZ = 80.0  # The same in frequency: what labellers of formants differ by (two bins)
 
 
 class Localiser:

@@ -19,8 +19,7 @@ REQUEST = "request.json"
 STATE = "state"
 FAILURES = "failures.csv"
 
-LISTED = "files.txt"
-"""In ``state/``: names of the files and trees of an unfinished folder, one a line."""
+LISTED = "files.txt"  # In `state/`: files and trees of an unfinished folder, one a line
 
 _ADDED = {"corpus": "alignment-error.json", "model": "calibration.json"}
 """Files that another command adds to a finished folder, by its kind."""

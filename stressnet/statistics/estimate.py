@@ -23,8 +23,7 @@ from stressnet.statistics.accumulate import (
 )
 from stressnet.statistics.sums import SampleSums, combined
 
-COUNTS = ("n_tokens", "n_words", "n_speakers", "n_seeds")
-"""Every row of every table says what it rests on."""
+COUNTS = ("n_tokens", "n_words", "n_speakers", "n_seeds")  # What all rows rest on
 
 KEYS = ("network", "stratum", "level")
 

@@ -31,11 +31,8 @@ EXCHANGE = "exchange"  # Name of the null in the `null_*` columns of `relevance.
 UNTRAINED, INPUT = "untrained", "input"
 """Names of the nulls of untrained networks and of the input taken as a map."""
 
-CHANCE = "chance"
-"""Name of the null in the ``*_chance`` columns: what a map strewn at random would get."""
-
-CHANCE_COLUMNS = {"mass_accuracy": "area_share"}
-"""Chance levels that are not called ``<measure>_chance``."""
+CHANCE = "chance"  # Null in the `*_chance` columns: what a map strewn at random would get
+CHANCE_COLUMNS = {"mass_accuracy": "area_share"}  # Those not called `<measure>_chance`
 
 NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 """Columns of numbers that are no measurements."""

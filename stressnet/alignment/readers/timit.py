@@ -16,8 +16,7 @@ from stressnet.intervals import Alignment, Interval
 timit_files = partial(pair, words_suffix=".WRD", phones_suffix=".PHN", corpus="TIMIT")
 """The ``.WRD`` and the ``.PHN`` of an utterance, given either."""
 
-RATE_HZ = 16_000
-"""TIMIT's sampling rate, in which its times are counted whatever the audio was converted to."""
+RATE_HZ = 16_000  # In which TIMIT's times are counted whatever the audio was converted to
 
 
 def read_timit(path: Path, options: ReadOptions) -> Alignment:

@@ -52,8 +52,7 @@ def listen(folder: RunFolder, found: Scan) -> Scan:
 FEWEST_WRONG, MOST_WRONG = 3, 1 / 3
 """Where so many, and a larger share, do not fit, something is wrong with the corpus."""
 
-LONGEST_S = 600.0
-"""Of longer recordings the beginning is looked at, which is enough and fits into memory."""
+LONGEST_S = 600.0  # Of longer recordings the beginning is looked at, which is enough
 
 
 def _fit_one(task: tuple[Recording, Alignment]) -> tuple[str, str] | None:

@@ -8,17 +8,10 @@ from itertools import islice, pairwise
 from stressnet.intervals import Alignment, Interval
 
 _PAUSE_S = 0.3  # Words further apart are in different stretches
-
-_MARGIN_S = 0.15
-"""Stretches are cut out with so much of the pauses around them, since their limits are rough."""
-
-_LEAST_ALIKE = 0.6
-"""Share of the words of a corrected transcript and of a recogniser that are the same."""
-
+_MARGIN_S = 0.15  # So much of the pauses is cut out with stretches, whose limits are rough
+_LEAST_ALIKE = 0.6  # Share of words that a corrected transcript shares with a recogniser
 _WINDOW = 200  # So many words of a transcript and of a recogniser are compared at a time
-
-_FAR_S = 0.1
-"""Words that begin or end further from where the aligner hears them are counted in a warning."""
+_FAR_S = 0.1  # Words further from where the aligner hears them are counted in a warning
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,7 @@ from stressnet.explain.rules.base import per_sample
 
 COLUMNS = ("relevance_out", "relevance_in", "bias_share", "stabiliser_share", "unaccounted_share")
 
-LedgerRecord = dict[str, Any]
-"""One row: sample, layer, operation, rule and the columns of :data:`COLUMNS`."""
+LedgerRecord = dict[str, Any]  # Sample, layer, operation, rule and the columns of `COLUMNS`
 
 
 @dataclass

@@ -13,8 +13,7 @@ from stressnet.explain.composites import COMPOSITES
 from stressnet.explain.methods import METHODS, relevance_by_name
 from stressnet.explain.reference import REFERENCED
 
-SEED = "log-odds"
-"""What maps explain: the log-odds of the predicted class, so that positive speaks for it."""
+SEED = "log-odds"  # What maps explain: log-odds of the predicted class; positive speaks for it
 
 
 N_STEPS = 16  # Quadrature points of integrated gradients

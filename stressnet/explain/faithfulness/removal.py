@@ -25,9 +25,7 @@ from stressnet.explain.faithfulness.scores import (
     map_problems,
 )
 
-ERASER_FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
-"""Shares of the cells at which ERASER's measures are averaged."""
-
+ERASER_FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)  # Of the cells, for ERASER's averages
 ROAD_FRACTIONS = (0.10, 0.30, 0.50, 0.70, 0.90)  # Shares of the cells that ROAD imputes
 
 

@@ -24,8 +24,7 @@ from stressnet.explain.engine.mode import ExplainWarning
 from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.problem import Problem
 
-TOLERANCE = 1e-3
-"""Part of a sample's difference to the baseline that may be missing without a warning."""
+TOLERANCE = 1e-3  # Part of a sample's difference to the baseline that may be missing silently
 
 
 class _Explained(nn.Module):

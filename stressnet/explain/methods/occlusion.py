@@ -23,8 +23,7 @@ from stressnet.explain.engine.route import at_least_float32
 from stressnet.explain.methods.problem import Problem, nothing
 from stressnet.explain.seeds import Target
 
-Mask = Any
-"""A boolean array or Tensor that broadcasts to one sample; True where values are replaced."""
+Mask = Any  # A boolean array or Tensor that broadcasts to a sample; True where values go
 
 Masks = Sequence[Mask] | Sequence[Mapping[str, Mask]] | Tensor
 """Masks for all samples alike, or a mapping from unit to mask for each sample."""

@@ -30,9 +30,7 @@ ABOVE_NOISE_DB, CLEAR_DB, STEADY_DB = 8.0, 15.0, 2.5
 """Speech is so far above the quietest tenth of the recording, and at most so far below its loudest
 25 ms; the level of a room's noise varies by less than the last (standard deviation)."""
 
-ONE_WORD_S = 2.0
-"""A recording without transcript must not have more sound than this: no word lasts longer."""
-
+ONE_WORD_S = 2.0  # Most sound in a recording without transcript: no word lasts longer
 UNKNOWN_WORD = "<word>"  # Label of the only word of a recording without transcript
 Aligned = dict[str, Alignment | str]  # Alignments by file, or why there is none
 
