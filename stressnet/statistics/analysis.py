@@ -1,12 +1,10 @@
 """The TOML of ``stressnet stats``: what is compared with what, checked entry by entry."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from stressnet.errors import ConfigError
 from stressnet.runs.toml_file import entry, read_toml, typed
@@ -165,10 +163,10 @@ def parse_config(data: Mapping[str, Any], path: Path) -> StatsConfig:
                 f"(see stressnet stats --example)"
             )
     values: dict[str, Any] = {}
-    for f in fields(StatsConfig):
-        if f.name in _PLAIN and f.name in data:
-            where = f"{path}: {f.name}"
-            values[f.name] = typed(data[f.name], str(f.type), where, ConfigError)
+    types = get_type_hints(StatsConfig)
+    for name in _PLAIN:
+        if name in data:
+            values[name] = typed(data[name], types[name], f"{path}: {name}", ConfigError)
     for name, kind in _LISTS.items():
         if name in data:
             entries = data[name]
