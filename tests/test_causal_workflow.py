@@ -57,6 +57,7 @@ def study(tmp_path_factory) -> Path:
         cues=("f0", "duration", "intensity"),
         n_steps=3,
         pairs=("f0+intensity",),
+        subsets=True,
         together=True,
         min_tokens=3,
         max_tokens=14,
@@ -153,6 +154,13 @@ def test_psychometrics_of_a_network(study: Path, capsys) -> None:
     assert weights[["cue_1", "cue_2"]].to_numpy().tolist() == [["f0", "intensity"]]
     assert weights["weight_1"].iloc[0] + weights["weight_2"].iloc[0] == pytest.approx(1)
     assert (study / "curves" / "psychometric.png").stat().st_size > 10_000
+    shapley = pd.read_csv(study / "curves" / "shapley.csv").set_index("cue")
+    assert shapley.index.tolist() == ["f0", "duration", "intensity", "all"]
+    assert shapley["shapley"].iloc[:3].sum() == pytest.approx(
+        shapley.loc["all", "shapley"], abs=2e-6
+    )
+    assert len(pd.read_csv(study / "curves" / "interactions.csv")) == 3
+    assert "Shapley value" in out
 
 
 def test_findings_side_by_side(study: Path, capsys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,8 @@ def test_what_has_no_ends_says_why() -> None:
 
 
 def test_plans_hold_every_step_once() -> None:
-    plan = plan_steps(["tilt", "f0", "f1"], 5, pairs="every", together=True)
+    names = ("tilt", "f0", "f1")
+    plan = plan_steps(names, 5, pairs=[*combinations(names, 2)], together=True)
     kinds = pd.Series([step.kind for step in plan]).value_counts()
     assert kinds.to_dict() == {
         **{"natural": 1, "resynthesised": 1},
@@ -215,6 +217,30 @@ def test_bad_plans() -> None:
     with pytest.raises(ConfigError, match="two different cues"):
         plan_steps(["f0"], pairs=[("f0", "f0")])
     assert in_order(["tilt", "f0", "tilt"]) == ("f0", "tilt")
+    with pytest.raises(ConfigError, match="quality and f1 share a cue"):
+        plan_steps(["f0"], pairs=[("quality", "f1")])
+    with pytest.raises(ConfigError, match="f0 and source share a cue"):
+        plan_steps(["f0", "source"], subsets=True)
+
+
+def test_groups_move_together_and_in_subsets() -> None:
+    names = ("quality", "duration", "tilt")
+    plan = plan_steps(names, 3, pairs=[("quality", "duration")], subsets=True, together=True)
+    by_name = {step.name: step for step in plan}
+    assert len(by_name) == len(plan) == 2 + 3 * 3 + 9 + 2 * (3 + 1) + 3
+    assert by_name["quality-1"].cues == ("quality",)
+    assert not by_name["tilt+quality-2"].psola
+    assert by_name["duration+tilt+quality-2"].positions == (1.0, 1.0, 1.0)
+    assert by_name["all-0"].cues == ("duration", "f1", "f2", "f3", "tilt")
+    spoken = word()
+    source = analyse(spoken.samples, RATE_HZ, spoken.segments, spoken.voice)
+    cues = ("f1", "f2", "f3", "duration", "tilt")
+    ends = {cue: Endpoint(cue, (0.0, 0.0), (0.0, 0.0), (-0.1, 0.1), "all", 9, 9) for cue in cues}
+    asked = ask(by_name["duration+quality-2-0"], source, ends)
+    assert asked.moves == {
+        **{"duration": (-0.1, 0.1)},
+        **dict.fromkeys(("f1", "f2", "f3"), (0.0, 0.0)),
+    }
 
 
 # -- stimuli ---------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.inference.jackknife import jackknife, mean_of
 from stressnet.inference.twoway import Inference, holm
-from stressnet.manipulation.cues import get_cue
+from stressnet.manipulation.cues import needs_psola
 from stressnet.manipulation.psychometric import clusters_of, counts_of
 
 CUE_REGIONS: dict[str, tuple[str, ...]] = {
@@ -37,10 +37,14 @@ CUE_REGIONS: dict[str, tuple[str, ...]] = {
     "f1": ("F1",),
     "f2": ("F2",),
     "f3": ("F3",),
+    "quality": ("F1", "F2", "F3"),
+    "prosody": ("nuclei",),
+    "source": ("nuclei",),
     "all": ("nuclei",),
 }
 """Regions whose relevance is compared with the effect of a cue. F0 has its band where the window
-resolves harmonics; duration, level and tilt have no place of their own and get the whole vowels."""
+resolves harmonics; duration, level and tilt have no place of their own, so they and groups with
+one of them get the whole vowels."""
 
 ALL_AT_ONCE = "all"  # The continuum on which all cues move together
 ALL_CUES = "(cues of a token)"  # Name of the rows about the ranking of cues within tokens
@@ -276,7 +280,7 @@ def effects_from_responses(responses: pd.DataFrame) -> pd.DataFrame:
         raise ConfigError("no continuum has a neutral step; make them with an odd number of steps")
     parts = []
     for cue, part in steps.groupby("cue", sort=False):
-        through_psola = cue == ALL_AT_ONCE or get_cue(str(cue)).needs_psola
+        through_psola = cue == ALL_AT_ONCE or needs_psola([str(cue)])
         at = {
             position: part[np.isclose(part["position"], position)].set_index("token_id")[
                 "logit_difference"

@@ -28,7 +28,7 @@ from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.tracks import praat_formant
 from stressnet.errors import AudioError, ManipulationError
 from stressnet.manipulation.continua import Asked, Step, ask
-from stressnet.manipulation.cues import CUE_NAMES, CUES, Pair, get_cue
+from stressnet.manipulation.cues import CUE_NAMES, CUES, GROUPS, Pair, get_cue, members
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.resynthesis import Source, Stimulus, resynthesise
 
@@ -207,10 +207,11 @@ def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataF
     singles = measures[measures["kind"].isin(["single", "resynthesised"])]
     by_stimulus = stimuli.set_index("stimulus_id")
     rows = []
-    for continuum in ["resynthesised", *CUE_NAMES]:
+    for continuum in ["resynthesised", *CUE_NAMES, *GROUPS]:
         part = singles[singles["continuum"] == continuum]
         if not len(part):
             continue
+        own_cues = members(continuum) if continuum != "resynthesised" else ()
         for cue in CUES:
             own = part[part["cue"] == cue.name]
             moved = own["moved"].abs()
@@ -219,9 +220,9 @@ def crosstalk(stimuli: pd.DataFrame, measures: pd.DataFrame, endpoints: pd.DataF
                 "continuum": continuum,
                 "cue": cue.name,
                 "unit": cue.unit,
-                "is_intended": continuum == cue.name,
+                "is_intended": cue.name in own_cues,
                 "n_stimuli": own["stimulus_id"].nunique(),
-                **_reached(own if continuum == cue.name else None),
+                **_reached(own if cue.name in own_cues else None),
                 "moved_median": moved.median(),
                 "moved_p90": moved.quantile(0.9),
                 "share_of_range": contrast.median() / ranges.get(cue.name, np.nan),

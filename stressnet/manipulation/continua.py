@@ -1,8 +1,9 @@
 """Continua from an INITIAL-like to a FINAL-like version of a word.
 
 A **plan** lists the stimuli of a token: the word as recorded (``natural``), the word sent through
-overlap-add without any change (``resynthesised``), and the steps of each continuum: one cue alone
-(``single``), two cues against each other on a full grid (``pair``), or all cues together (``all``).
+overlap-add without any change (``resynthesised``), and the steps of each continuum: one cue or
+group of cues alone (``single``), two of them against each other on a full grid (``pair``), every
+further subset of them together (``subset``, the two ends only), or all cues together (``all``).
 **Positions** run from 0 (INITIAL-like) to 1 (FINAL-like). All steps of a continuum in which F0 or
 duration moves go through overlap-add, also one that happens to ask for no change, so that steps
 differ in the cue alone; what overlap-add itself does shows in ``resynthesised`` against
@@ -15,12 +16,21 @@ from itertools import combinations, product
 from typing import Literal
 
 from stressnet.errors import ConfigError
-from stressnet.manipulation.cues import CUE_NAMES, CueChange, Pair, get_cue, in_order
+from stressnet.manipulation.cues import (
+    CUE_NAMES,
+    CueChange,
+    Pair,
+    cues_of,
+    get_cue,
+    in_order,
+    members,
+    needs_psola,
+)
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.envelope import slope_for_tilt
 from stressnet.manipulation.resynthesis import Source
 
-StimulusKind = Literal["natural", "resynthesised", "single", "pair", "all"]
+StimulusKind = Literal["natural", "resynthesised", "single", "pair", "subset", "all"]
 
 DEFAULT_STEPS = 7
 
@@ -29,8 +39,9 @@ DEFAULT_STEPS = 7
 class Step:
     """One stimulus of a token's plan.
 
-    ``cues`` are those that move, in the order of tables (none for the first two kinds), ``steps``
-    the step of each, counted from 0, and ``positions`` go from 0 (INITIAL-like) to 1 (FINAL-like).
+    ``cues`` (or groups) are those that move, in the order of tables (none for the first two kinds),
+    ``steps`` the step of each, counted from 0, and ``positions`` go from 0 (INITIAL-like) to 1
+    (FINAL-like).
     """
 
     kind: StimulusKind
@@ -41,20 +52,20 @@ class Step:
     @property
     def continuum(self) -> str:
         """Name of the continuum: ``f0``, ``f0+duration``, ``all``, ``natural``."""
-        return "+".join(self.cues) if self.kind in ("single", "pair") else self.kind
+        return self.kind if self.kind == "all" else "+".join(self.cues) or self.kind
 
     @property
     def name(self) -> str:
         """Name of the stimulus within its token: ``f0-3``, ``f0+duration-3-0``, ``all-6``."""
         if not self.cues:
             return self.kind
-        steps = self.steps[:1] if self.kind == "all" else self.steps
+        steps = self.steps if self.kind == "pair" else self.steps[:1]
         return "-".join([self.continuum, *map(str, steps)])
 
     @property
     def psola(self) -> bool:
         """Whether it goes through overlap-add."""
-        return self.kind == "resynthesised" or any(get_cue(cue).needs_psola for cue in self.cues)
+        return self.kind == "resynthesised" or needs_psola(self.cues)
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,16 @@ def plan_steps(
     n_steps: int = DEFAULT_STEPS,
     *,
     single: bool = True,
-    pairs: Sequence[tuple[str, str]] | Literal["every"] = (),
+    pairs: Sequence[tuple[str, str]] = (),
+    subsets: bool = False,
     together: bool = False,
 ) -> list[Step]:
     """All stimuli of a token.
 
     Each continuum has ``n_steps``, two or more; an odd number has a neutral middle. There is one of
-    each cue alone (``single``) and of all at once (``together``), and there are grids of
-    ``n_steps`` by ``n_steps`` of the ``pairs``, or of every pair of ``cues``.
+    each of the ``cues`` (or groups) alone (``single``) and of all at once (``together``), there are
+    grids of ``n_steps`` by ``n_steps`` of the ``pairs``, and both ends of all ``subsets`` of two or
+    more of the ``cues``, which must not share any.
     """
     if n_steps < 2:
         raise ConfigError(f"a continuum of {n_steps} steps has no ends; give two or more")
@@ -94,15 +107,22 @@ def plan_steps(
     if single:
         for cue in names:
             plan += [Step("single", (cue,), (i,), (places[i],)) for i in range(n_steps)]
-    for pair in combinations(names, 2) if pairs == "every" else pairs:
-        ordered = in_order(pair)
-        if len(ordered) != 2:
+    for pair in pairs:
+        if len(set(pair)) != 2:
             raise ConfigError(f"a pair needs two different cues, not {' and '.join(pair)}")
+        ordered = in_order(pair, apart=True)
         for i, j in product(range(n_steps), repeat=2):
             plan.append(Step("pair", ordered, (i, j), (places[i], places[j])))
-    if together and len(names) > 1:
+    if subsets:
+        in_order(names, apart=True)
+        for n in range(2, len(names) + 1):
+            for some in combinations(names, n):
+                for i in (0, n_steps - 1):
+                    plan.append(Step("subset", some, (i,) * n, (places[i],) * n))
+    every = cues_of(names)
+    if together and len(every) > 1:
         for i in range(n_steps):
-            plan.append(Step("all", names, (i,) * len(names), (places[i],) * len(names)))
+            plan.append(Step("all", every, (i,) * len(every), (places[i],) * len(every)))
     return list(dict.fromkeys(plan))
 
 
@@ -110,7 +130,8 @@ def ask(step: Step, source: Source, endpoints: Mapping[str, Endpoint]) -> Asked:
     """What a step asks of a token; :class:`ConfigError` if a cue that moves has no ends."""
     moves: dict[str, Pair] = {}
     limited = []
-    for cue, position in zip(step.cues, step.positions, strict=True):
+    places = zip(step.cues, step.positions, strict=True)
+    for cue, position in [(cue, at) for name, at in places for cue in members(name)]:
         if cue not in endpoints:
             raise ConfigError(f"step {step.name}: no ends of cue '{cue}'")
         end, most = endpoints[cue], get_cue(cue).most

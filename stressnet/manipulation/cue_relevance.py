@@ -1,6 +1,6 @@
 """Relevance of the regions of cues, token by token, beside the effects of changing the cues."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,10 @@ def cue_relevance(
     reader: SceneReader,
     tokens: pd.DataFrame,
     folder: RunFolder,
+    cues: Container[str],
 ) -> pd.DataFrame:
     """Sums of maps in the regions of cues: ``token_id, method, cue, relevance, missing``."""
+    regions = {cue: names for cue, names in CUE_REGIONS.items() if cue in cues}
     ids = tokens["token_id"].tolist()
 
     def explain(part: list[str]) -> list[list[Any]]:
@@ -37,7 +39,7 @@ def cue_relevance(
         # Log-odds of INITIAL are the logit difference INITIAL minus FINAL.
         classes = torch.full((len(part),), Stress.INITIAL.class_index, device=network.device)
         scenes = [reader.scene(token_id, surroundings=False) for token_id in part]
-        masks = [{cue: union_mask(names, s) for cue, names in CUE_REGIONS.items()} for s in scenes]
+        masks = [{cue: union_mask(names, s) for cue, names in regions.items()} for s in scenes]
         rows: list[list[Any]] = []
         for method, attribution in attributions.items():
             maps = attribution(network.model, inputs, classes)[:, 0].double().cpu().numpy()

@@ -4,7 +4,8 @@ Conventions
 -----------
 A cue's **value** in a nucleus is on the scale on which it is interpolated: semitones re the
 speaker's median F0, log2 seconds, decibels, log2 hertz. Its **contrast** is the first nucleus minus
-the second, as everywhere in stressnet. Values come from the columns of ``cues.parquet``.
+the second, as everywhere in stressnet. Values come from the columns of ``cues.parquet``. What moves
+along one continuum is a cue, or a group of cues that move together (:data:`GROUPS`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,19 +67,47 @@ CUES: tuple[ManipulatedCue, ...] = (
 
 CUE_NAMES: tuple[str, ...] = tuple(cue.name for cue in CUES)
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "quality": ("f1", "f2", "f3"),
+    "prosody": ("f0", "duration", "intensity"),
+    "source": ("f0", "intensity", "tilt"),
+}
+"""Cues that move together on one continuum: full to reduced vowel, prosody, voice source."""
+
 
 def get_cue(name: str) -> ManipulatedCue:
-    """The cue called ``name``; a :class:`ConfigError` lists those there are."""
+    """The cue called ``name``; a :class:`ConfigError` lists those there are, and groups."""
     for cue in CUES:
         if cue.name == name:
             return cue
-    raise ConfigError(f"no cue '{name}' to change; there are {', '.join(CUE_NAMES)}")
+    raise ConfigError(f"no cue '{name}' to change; there are {', '.join((*CUE_NAMES, *GROUPS))}")
 
 
-def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of cues, each once, in the order of tables."""
-    chosen = {get_cue(name).name for name in names}
-    return tuple(name for name in CUE_NAMES if name in chosen)
+def members(name: str) -> tuple[str, ...]:
+    """The cues of a group, or the one cue of that name."""
+    return GROUPS.get(name) or (get_cue(name).name,)
+
+
+def cues_of(names: Sequence[str]) -> tuple[str, ...]:
+    """All cues of some cues and groups, each once, in the order of tables."""
+    chosen = {cue for name in names for cue in members(name)}
+    return tuple(cue for cue in CUE_NAMES if cue in chosen)
+
+
+def in_order(names: Sequence[str], *, apart: bool = False) -> tuple[str, ...]:
+    """Names of cues and groups, each once, in the order of tables.
+
+    ``apart`` refuses names that share a cue and so cannot move independently.
+    """
+    if apart and len(cues_of(names)) < sum(len(members(name)) for name in names):
+        raise ConfigError(f"{' and '.join(names)} share a cue and cannot move independently")
+    cues_of(names)  # refuses unknown ones
+    return tuple(name for name in (*CUE_NAMES, *GROUPS) if name in names)
+
+
+def needs_psola(names: Sequence[str]) -> bool:
+    """Whether F0 or duration is among the cues."""
+    return any(get_cue(cue).needs_psola for cue in cues_of(names))
 
 
 _LIMITS = {

@@ -20,7 +20,7 @@ from stressnet.errors import AudioError, ManipulationError, StressnetError
 from stressnet.intervals import Alignment, Interval
 from stressnet.manipulation.check import Checked, make_stimulus, measure
 from stressnet.manipulation.continua import Asked, Step
-from stressnet.manipulation.cues import CUE_NAMES, Pair
+from stressnet.manipulation.cues import CUE_NAMES, Pair, cues_of
 from stressnet.manipulation.endpoints import Endpoint
 from stressnet.manipulation.resynthesis import Stimulus, analyse
 from stressnet.runs.names import inside, safe_name
@@ -72,7 +72,7 @@ def make_token(task: TokenTask) -> list[Failure]:
     except StressnetError as error:
         return [(token_id, "analyse", str(error))]
     for step in task.plan:
-        if any(cue not in task.endpoints for cue in step.cues):
+        if any(cue not in task.endpoints for cue in cues_of(step.cues)):
             continue
         stimulus_id = f"{token_id}/{step.name}"
         try:
@@ -126,7 +126,8 @@ def _stimulus_row(
     """One row of ``stimuli.parquet``."""
     nan = float("nan")
     two = step.kind == "pair"
-    one = step.kind in ("single", "all")
+    one = step.kind in ("single", "subset", "all")
+    cue = step.cues[0] if step.kind == "single" and step.cues[0] in CUE_NAMES else None
     found: dict[str, Any] = {
         "stimulus_id": f"{row['token_id']}/{step.name}",
         **{name: row[name] for name in ("token_id", "speaker", "sex", "word", "stress", "split")},
@@ -140,9 +141,9 @@ def _stimulus_row(
         "position": step.positions[0] if one else nan,
         "position_1": step.positions[0] if two else nan,
         "position_2": step.positions[1] if two else nan,
-        "value": _contrast(checked.measured[step.cues[0]]) if step.kind == "single" else nan,
-        "asked": _contrast(asked.moves[step.cues[0]]) if step.kind == "single" else nan,
-        "reached": checked.reached(step.cues[0]) if step.kind == "single" else nan,
+        "value": _contrast(checked.measured[cue]) if cue else nan,
+        "asked": _contrast(asked.moves[cue]) if cue else nan,
+        "reached": checked.reached(cue) if cue else nan,
     }
     for cue in CUE_NAMES:
         found[f"asked_{cue}"] = _contrast(asked.moves.get(cue, (0.0, 0.0)))

@@ -227,7 +227,7 @@ def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
     if here.empty:
         return row
     tables = [part for _, part in here.groupby("model", sort=False)]
-    found, n = _jackknifed(tables, _swing)
+    found, n = _jackknifed(tables, lambda table, kept: share_of_distance(table, ["swing"], kept))
     effect = found[0]
     return row | {
         "n_causal": n,
@@ -238,14 +238,18 @@ def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
     }
 
 
-def _swing(table: pd.DataFrame, kept: FloatArray) -> FloatArray:
-    """Mean swing as a share of the distance between the classes, shape (n_sets, 1)."""
+def share_of_distance(table: pd.DataFrame, swings: Sequence[str], kept: FloatArray) -> FloatArray:
+    """Mean of columns of swings as a share of the distance between the classes of tokens.
+
+    ``kept`` is 1 for the rows of each set, else 0, shape (n_rows, n_sets); the result has shape
+    (n_sets, n_swings).
+    """
     logit = table["logit_difference"].to_numpy(np.float64)
     initial = (table["stress"] == Stress.INITIAL.value).to_numpy(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         means = [(logit * of) @ kept / (of @ kept) for of in (initial, 1 - initial)]
-        swing = table["swing"].to_numpy(np.float64) @ kept / kept.sum(axis=0)
-        return (swing / (means[0] - means[1]))[:, None]
+        swing = table[list(swings)].to_numpy(np.float64).T @ kept / kept.sum(axis=0)
+        return (swing / (means[0] - means[1])).T
 
 
 def _jackknifed(

@@ -39,7 +39,7 @@ from stressnet.lab.designs import DESIGNS
 from stressnet.lab.truth import word_image, word_times
 from stressnet.lab.words import LabWord, draw_words
 from stressnet.lexicon.stress import CLASSES, Stress
-from stressnet.manipulation.cues import get_cue
+from stressnet.manipulation.cues import needs_psola
 from stressnet.runs.names import inside
 from stressnet.runs.problems import Problem, Severity
 
@@ -269,7 +269,7 @@ def manipulated_pairs(
         )
     by_cue: list[list[tuple[Any, Any]]] = []
     for cue, part in single.groupby("cue", sort=False):
-        kind = "resynthesised" if get_cue(str(cue)).needs_psola else "natural"
+        kind = "resynthesised" if needs_psola([str(cue)]) else "natural"
         # From the class that the token has to the other one.
         away = part[(part["position"] == 1.0) == (part["stress"] == Stress.INITIAL.value)]
         base = away["token_id"] + f"/{kind}"

@@ -34,7 +34,9 @@ CUE_TITLES = {
     "f1": "F1",
     "f2": "F2",
     "f3": "F3",
-    "reduction": "reduction (F1, F2)",
+    "quality": "quality (F1, F2, F3)",
+    "prosody": "F0, duration, intensity",
+    "source": "F0, intensity, tilt",
     "all": "all cues",
 }
 """Names of cues in figures; others appear as they are."""
@@ -119,6 +121,37 @@ def _draw_curve(
     if np.isfinite(fit.slope_low):
         return f"slope {fit.slope:.2f}".replace("-", "−")
     return fit.reason
+
+
+@style()
+def plot_shapley(table: pd.DataFrame, *, width: Width = "page") -> Figure:
+    """A row per cue: what it does alone, its Shapley value, and what it adds as the last one.
+
+    ``table`` is that of :func:`stressnet.manipulation.shapley.shapley_tables` with ``model``; each
+    network has a panel.
+    """
+    kinds = {"alone": "alone", "shapley": "Shapley value", "last": "as the last"}
+    models = [str(model) for model in dict.fromkeys(table["model"])]
+    names = [str(cue) for cue in dict.fromkeys(table["cue"])]
+    figure = blank(width, 0.9 + 0.3 * len(names))
+    panels = figure.subplots(1, len(models), sharex=True, sharey=True, squeeze=False)[0]
+    looks = dict(zip(kinds, _LOOKS, strict=False))
+    for model, ax in zip(models, panels, strict=True):
+        part = table[table["model"] == model]
+        for place, (kind, look) in enumerate(looks.items()):
+            at = np.arange(len(part)) + 0.25 * (place - 1)
+            ax.hlines(at, part[f"{kind}_low"], part[f"{kind}_high"], color=look["color"])
+            ax.plot(part[kind], at, linestyle="", markersize=3, **look)
+        ax.axvline(0, color=NULL_COLOUR, linewidth=0.5, zorder=0)
+        ax.set_title(model if len(models) > 1 else "", loc="left", pad=3)
+        ax.set_xlabel("share of the distance between the classes")
+        ax.spines[["top", "right"]].set_visible(False)
+    panels[0].set_yticks(np.arange(len(names)), [_title(name) for name in names])
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    footnote(figure, "bars: 95 %; all cues: sum of what each does alone, and what all do together")
+    entries = {kinds[kind]: {**look, "markersize": 3} for kind, look in looks.items()}
+    legend(figure, entries, loc="outside upper left", ncols=len(entries))
+    return figure
 
 
 @style()

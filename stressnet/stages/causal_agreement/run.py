@@ -67,7 +67,8 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     stimuli = config.stimuli or _make_stimuli(config, corpus, network, folder)
     effects, tokens = effects_and_tokens(responses_of(stimuli, corpus, network), corpus)
     reader = SceneReader(corpus, network.info.preset)
-    relevance = cue_relevance(network, attributions, reader, tokens, folder)
+    cues = set(effects["cue"])
+    relevance = cue_relevance(network, attributions, reader, tokens, folder, cues)
     with folder.progress.stage("summarise"):
         pairs = pairs_of(effects, relevance, tokens)
         table = agreement_table(pairs, seed=config.seed)

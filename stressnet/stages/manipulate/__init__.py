@@ -1,10 +1,10 @@
 """Change cues to stress in the words of CORPUS, one at a time; write stimuli into OUT.
 
 Continua from INITIAL-like to FINAL-like in F0, duration, intensity, F1, F2, F3 and spectral
-tilt of the two vowels; everything else of the word stays. Every stimulus is measured again:
-crosstalk.csv says how far the intended cue and the others moved. Stimuli whose cue did not
-move, or that Praat cannot analyse, are left out and listed in failures.csv. With --model,
-responses.parquet holds the networks' logits. See docs/manipulation.md.
+tilt of the two vowels, or in groups of them; everything else of the word stays. Every stimulus
+is measured again: crosstalk.csv says how far the intended cue and the others moved. Stimuli
+whose cue did not move, or that Praat cannot analyse, are left out and listed in failures.csv.
+With --model, responses.parquet holds the networks' logits. See docs/manipulation.md.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,14 @@ class ManipulateConfig:
     cues: tuple[str, ...] = option(
         ("f0", "duration", "intensity", "f1", "f2", "f3", "tilt"),
         separated=True,
-        help="Cues to change one at a time, separated by commas.",
+        help="Cues, or groups of cues that move together (quality, prosody, source), to change one "
+        "at a time, separated by commas.",
     )
     every_pair: bool = option(False, flag="--pairs", help="Full grids of every pair of the cues.")
-    pairs: tuple[str, ...] = option((), flag="--pair", help="Full grid of two cues, e.g. f0+f1.")
+    pairs: tuple[str, ...] = option((), flag="--pair", help="Grid of two, e.g. quality+duration.")
+    subsets: bool = option(
+        False, help="Both ends of every subset of the cues together, for Shapley values."
+    )
     together: bool = option(False, flag="--all", help="A continuum of all the cues at once.")
     no_single: bool = option(False, help="No continua of single cues.")
     n_steps: int = option(7, flag="--steps", minimum=2, help="Steps of a continuum.")
@@ -54,20 +58,22 @@ class ManipulateConfig:
     def __post_init__(self) -> None:
         if self.every_pair and self.pairs:
             raise ConfigError("give --pairs for every pair or --pair for some, not both")
+        if self.subsets and self.no_single:
+            raise ConfigError("--subsets needs the continua of single cues; leave out --no-single")
 
     @property
     def pair_list(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of cues, each in the order of the cues."""
+        """Pairs of cues or groups, each in the order of tables."""
         from stressnet.manipulation.cues import in_order
 
         if self.every_pair:
-            return tuple(combinations(in_order(self.cues), 2))
+            return tuple(combinations(in_order(self.cues, apart=True), 2))
         pairs = []
         for text in self.pairs:
             names = tuple(part.strip() for part in text.split("+"))
             if len(names) != 2 or len(set(names)) != 2:
                 raise ConfigError(f"'{text}' is no pair of cues; write f0+duration")
-            first, second = in_order(names)
+            first, second = in_order(names, apart=True)
             pairs.append((first, second))
         return tuple(pairs)
 

@@ -14,7 +14,7 @@ from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import capitals, language_of
-from stressnet.manipulation.cues import get_cue, in_order
+from stressnet.manipulation.cues import cues_of, get_cue
 from stressnet.manipulation.endpoints import Endpoint, Reference
 from stressnet.runs import Problem, Severity, read_manifest, read_table
 from stressnet.runs.held import FAILURES
@@ -88,7 +88,7 @@ def endpoints_of(
     reference = Reference(table, config.min_tokens, language_of(tokens))
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
     kind: Any = config.endpoints
-    wanted = in_order(sorted({*config.cues, *(cue for pair in config.pair_list for cue in pair)}))
+    wanted = cues_of([*config.cues, *(cue for pair in config.pair_list for cue in pair)])
     found: dict[str, dict[str, Endpoint]] = {}
     for token_id in map(str, tokens["token_id"]):
         found[token_id] = {}

@@ -49,6 +49,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
         config.n_steps,
         single=not config.no_single,
         pairs=config.pair_list,
+        subsets=config.subsets,
         together=config.together,
     )
     networks = load_networks(config.models, folder.work.device)

@@ -31,7 +31,7 @@ def summary_text(table: pd.DataFrame) -> str:
             f"{cue} {share:.0%}"
             for cue, share in zip(others["cue"], others["share_of_range"], strict=True)
         )
-        reached = part.loc[part["is_intended"], "reached_median"]
-        share = f"{reached.iloc[0]:.0%}" if len(reached) and np.isfinite(reached.iloc[0]) else "-"
+        reached = part.loc[part["is_intended"], "reached_median"].min()  # of a group, the least
+        share = f"{reached:.0%}" if np.isfinite(reached) else "-"
         lines.append(f"{continuum:<14}{part['n_stimuli'].iloc[0]:>8}{share:>9}   {text}")
     return "\n".join(lines)

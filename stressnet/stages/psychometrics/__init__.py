@@ -1,7 +1,8 @@
 """Psychometric functions of the networks that answered to STIMULI (from manipulate).
 
 Slope and crossover of every cue, and weights of two cues against each other where STIMULI holds
-pairs, beside what listeners do. Tables and a figure go to OUT.
+pairs, beside what listeners do. Where STIMULI holds every subset of the cues, Shapley values and
+interactions. Tables and figures go to OUT.
 """
 
 from dataclasses import dataclass

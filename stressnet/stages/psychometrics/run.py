@@ -10,15 +10,17 @@ from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH
 from stressnet.manipulation.cues import CUES
 from stressnet.manipulation.psychometric import psychometric_table
+from stressnet.manipulation.shapley import shapley_tables
 from stressnet.manipulation.weights import COLUMNS, beside_listeners, cue_weights, listeners_text
-from stressnet.report.manipulation_figures import plot_psychometric
+from stressnet.report.manipulation_figures import plot_psychometric, plot_shapley
 from stressnet.report.style import save_figure
 from stressnet.runs import Result, RunFolder, read_manifest
 from stressnet.stages.manipulate.results import read_manipulation
 from stressnet.stages.psychometrics import PsychometricsConfig
 
 CURVES, WEIGHTS, LISTENERS = "psychometric.csv", "weights.csv", "listeners.csv"
-FIGURE = "psychometric"
+SHAPLEY, INTERACTIONS = "shapley.csv", "interactions.csv"
+FIGURE, SHAPLEY_FIGURE = "psychometric", "shapley"
 
 
 def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result:
@@ -26,6 +28,7 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
 
     The result has ``curves``, a row per network and cue, ``weights``, one per network and pair of
     cues, and ``listeners``, weights beside those of people; the last two are empty without pairs.
+    ``shapley`` and ``interactions`` are empty without subsets.
     """
     tables = read_manipulation(stimuli)
     if "responses" not in tables:
@@ -48,15 +51,32 @@ def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result
                 beside.append(beside_listeners(of_model).assign(model=model))
             weights = pd.concat(parts, ignore_index=True)[["model", *COLUMNS]]
             listeners = pd.concat(beside, ignore_index=True)
-    for table, name in ((curves, CURVES), (weights, WEIGHTS), (listeners, LISTENERS)):
+        shapley, interactions = _games(responses)
+    tables = {CURVES: curves, WEIGHTS: weights, LISTENERS: listeners}
+    for name, table in (tables | {SHAPLEY: shapley, INTERACTIONS: interactions}).items():
         if len(table):
             folder.table(name, table, float_format="%.6g", lineterminator="\n")
+    spoken = read_manifest(stimuli, "manipulation")["parameters"].get("language") or ENGLISH
     if len(single):
         figure = plot_psychometric(single, answers=answers)
-        made = read_manifest(stimuli, "manipulation")["parameters"]
-        save_figure(figure, folder.figure(FIGURE), spoken=made.get("language") or ENGLISH)
+        save_figure(figure, folder.figure(FIGURE), spoken=spoken)
+    if len(shapley):
+        save_figure(plot_shapley(shapley), folder.figure(SHAPLEY_FIGURE), spoken=spoken)
     counts = {"n_tokens": int(responses["token_id"].nunique()), "n_responses": len(responses)}
-    return Result.of(folder, counts, curves=curves, weights=weights, listeners=listeners)
+    made = {"curves": curves, "weights": weights, "listeners": listeners}
+    return Result.of(folder, counts, **made, shapley=shapley, interactions=interactions)
+
+
+def _games(responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Shapley values and interactions of every network, empty without subsets of cues."""
+    if not (responses["kind"] == "subset").any():
+        return pd.DataFrame(), pd.DataFrame()
+    found = {str(name): shapley_tables(p) for name, p in responses.groupby("model", sort=False)}
+    first, second = (
+        pd.concat({name: tables[k] for name, tables in found.items()}, names=["model"])
+        for k in (0, 1)
+    )
+    return first.reset_index("model"), second.reset_index("model")
 
 
 def with_units(responses: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +106,12 @@ def psychometrics_text(result: Result) -> str:
             f"[{row['weight_1_low']:.2f}, {row['weight_1_high']:.2f}] : {row['cue_2']} "
             f"{row['weight_2']:.2f}" + (f"  {row['reason']}" if row["reason"] else "")
         )
+    for model, part in result.shapley.groupby("model", sort=False) if len(result.shapley) else ():
+        lines.append(f"{model}: {part['n_tokens'].iloc[0]} tokens, share of the classes' distance")
+        lines.append(f"  {'':<12}{'alone':>22}{'Shapley value':>22}{'as the last':>22}")
+        for row in part.to_dict("records"):
+            cells = (_limits(row, name) for name in ("alone", "shapley", "last"))
+            lines.append(f"  {row['cue']:<12}" + "".join(f"{cell:>22}" for cell in cells))
     if len(result.listeners):
         for model, part in result.listeners.groupby("model", sort=False):
             lines.append(f"\nlisteners beside {model}:\n{listeners_text(part)}")
