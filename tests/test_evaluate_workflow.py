@@ -214,8 +214,13 @@ def test_words_with_two_full_vowels_are_a_set_of_their_own() -> None:
         label_source=LABEL_TABLE,
         is_prosody_only_pair=False,
         speaker_is_known=False,
+        label_agreement=["agree", "disagree"] * 5,
     )
-    assert sets_of(tokens)[FULL_VOWELS].tolist() == tokens["full"].tolist()
+    sets = sets_of(tokens)
+    assert sets[FULL_VOWELS].tolist() == tokens["full"].tolist()
+    assert "minimal_pairs/sources_agree" in sets
+    disagree = sets_of(tokens.assign(label_agreement="disagree"))
+    assert "minimal_pairs/sources_agree" not in disagree
 
 
 def test_the_oracle_stands_beside_the_networks(evaluation: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stressnet.corpus.agreement import agreement_text
 from stressnet.corpus.changes import counts_text
 from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import split_counts
@@ -151,9 +152,10 @@ def show_corpus(path: Path) -> str:
     sources = sources_of(corpus.manifest)
     title = sources[0].title if len(sources) == 1 else f"{len(sources)} corpora merged"
     text = card_text(title, sources, corpus.tokens, corpus.manifest["results"])
+    agreement = "\n".join(agreement_text(corpus.tokens))
     presets = ", ".join(corpus.presets()) or "none"
     versions = corpus.manifest["versions"]
     return (
-        f"{text}\nSpectrograms: {presets}. Made by stressnet {versions['stressnet']}, "
+        f"{text}{agreement}\nSpectrograms: {presets}. Made by stressnet {versions['stressnet']}, "
         f"{corpus.manifest['created']}.\n"
     )

@@ -41,6 +41,7 @@ TITLES: dict[str, str] = {
     "minimal_pairs/known_speakers": "minimal pairs, known speakers",
     "minimal_pairs/prosody_only": "minimal pairs, only prosody differs",
     "minimal_pairs/vowel_changes": "minimal pairs, a vowel changes",
+    "minimal_pairs/sources_agree": "minimal pairs, all sources of the label agree",
     "all": "all tokens",
     "all/new_words": "new words",
     "all/known_words": "known words",
@@ -309,6 +310,7 @@ def sets_of(
         sets["minimal_pairs/known_speakers"] = pairs & tokens["speaker_is_known"]
     sets["minimal_pairs/prosody_only"] = pairs & tokens["is_prosody_only_pair"]
     sets["minimal_pairs/vowel_changes"] = pairs & ~tokens["is_prosody_only_pair"]
+    sets["minimal_pairs/sources_agree"] = pairs & (tokens["label_agreement"] == "agree")
     if heard is not None:
         sets["all"] = split.notna()
         parts = {
