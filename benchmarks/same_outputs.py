@@ -70,6 +70,7 @@ explain-nuclei    explain build/out train-nuclei/out explain-nuclei/out --bands 
                   --composite integrated-gradients-mean --max-tokens 40 --seed 0 -j 2 -q
 regions           regions build/out --figure regions/regions.png
 stats             stats explain/out stats/out -q
+power             power stats/out power/out -q
 assess            assess build/out train/out/seed-0 assess/out --other-model train/out/seed-1
                   --composite epsilon-gamma --method input-times-gradient --baseline fill
                   --max-tokens 4 --seed 0 -q

@@ -52,7 +52,7 @@ TOPICS = {
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
     "Networks": "models evaluate card search quantise export",
-    "Relevance": "stats regions word export-praat export-r",
+    "Relevance": "stats power regions word export-praat export-r",
     "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
 """Names of all commands, as ``stressnet --help`` shows them."""

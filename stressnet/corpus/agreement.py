@@ -8,6 +8,7 @@ dictionary lists first, whatever the sentence (``dictionary``).
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -53,7 +54,7 @@ def agreement_of_sources(tokens: pd.DataFrame) -> pd.DataFrame:
             continue
         here = tokens.loc[known.index]
         clusters = {"speakers": here["speaker"].to_numpy(), "words": here["family"].to_numpy()}
-        found = jackknife(lambda kept, x=initial: _kappa(x, kept), len(known), clusters)
+        found = jackknife(partial(_kappa, initial), len(known), clusters)
         agree = float((known.nunique(axis=1) == 1).mean())
         row = {"sources": ", ".join(names), "n": len(known), "agree": agree}
         rows.append(row | found[0].columns("kappa"))

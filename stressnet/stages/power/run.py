@@ -1,0 +1,101 @@
+"""A table of power from the tokens of a folder of statistics, or of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stressnet.errors import CorpusError
+from stressnet.evaluation.sets import WORD_SETS
+from stressnet.runs import Result, RunFolder, read_manifest, read_table
+from stressnet.runs.manifest import FILE_NAME, read_json
+from stressnet.stages.power import PowerConfig
+from stressnet.statistics.claims import RATIO_MARGIN
+from stressnet.statistics.power import Study, balanced
+
+TABLE = "power.csv"
+PAIRS, PROSODY = "minimal_pairs", "minimal_pairs/prosody_only"
+
+Sample = tuple[dict[str, Any], pd.DataFrame]
+"""What is to be shown (with ``margin``), and tokens with ``value, speaker, word``."""
+
+
+def run(config: PowerConfig, stats: Path, folder: RunFolder) -> Result:
+    """Power, and the size of studies that reach it, in the result's ``table``."""
+    kind = read_json(stats / FILE_NAME).get("kind") if (stats / FILE_NAME).is_file() else ""
+    of_scores = kind == "evaluation"
+    read_manifest(stats, "evaluation" if of_scores else "statistics")
+    folder.begin(config, {"stats": stats})
+    rows = []
+    for about, tokens in _scores(stats) if of_scores else _claims(stats):
+        study = Study.of(tokens["value"], tokens["speaker"], tokens["word"])
+        distance = study.mean - about["margin"] if config.distance is None else config.distance
+        names = ("speaker", "word", "residual")
+        row = about | {"effect": study.mean, "distance": distance}
+        row |= {f"sd_{k}": v**0.5 for k, v in zip(names, study.variances, strict=True)}
+        rows.append(row | study.needed(distance, config.goal))
+    if not rows:
+        raise CorpusError(f"{stats}: no tokens of a model or a test set to take variances from")
+    table = pd.DataFrame(rows)
+    folder.table(TABLE, table, float_format="%.6g", lineterminator="\n")
+    return Result.of(folder, {"n_rows": len(table)}, table=table, goal=config.goal)
+
+
+def _claims(stats: Path) -> Iterator[Sample]:
+    """Log ratios of densities per token, by network and model."""
+    for file in sorted((stats / "models").glob("*.csv")):
+        tokens = pd.read_csv(file, dtype={"speaker": str, "word": str})
+        if len(tokens) < 2:
+            continue
+        value = tokens["response"].to_numpy(np.float64)
+        if "stress" in tokens and tokens["stress"].nunique() > 1:
+            value = balanced(value, tokens["stress"])
+        network, _, name = file.stem.partition("_")
+        about = {"network": network, "what": name.replace("_", " "), "scale": "log ratio"}
+        yield about | {"margin": np.log(RATIO_MARGIN)}, tokens.assign(value=value)
+
+
+def _scores(stats: Path) -> Iterator[Sample]:
+    """Right answers per token, by network and test set; of pairs also beyond the commoner one."""
+    answers = read_table(stats / "predictions.parquet")
+    for network, part in answers.groupby("model", sort=False):
+        sets = {name: part["split"] == name for name in (*WORD_SETS, PAIRS)}
+        sets[PROSODY] = sets[PAIRS] & part["is_prosody_only_pair"]
+        for name, inside in sets.items():
+            tokens = part[inside].assign(word=part["lemma"])
+            if tokens["stress_true"].nunique() < 2:
+                continue
+            right = (tokens["stress_predicted"] == tokens["stress_true"]).astype(float)
+            about = {"network": network, "what": name, "scale": "balanced accuracy"}
+            value = balanced(right, tokens["stress_true"])
+            yield about | {"margin": 0.5}, tokens.assign(value=value)
+            if name in (PAIRS, PROSODY):
+                initial = tokens["stress_true"] == "INITIAL"
+                commoner = initial.groupby(tokens["word"]).transform("mean") >= 0.5
+                oracle = (commoner == initial).astype(float)
+                value = balanced(right - oracle, tokens["stress_true"])
+                about["what"] = f"{name}, beyond each word's commoner reading"
+                yield about | {"margin": 0.0}, tokens.assign(value=value)
+
+
+def power_text(result: Result) -> str:
+    """The table for people."""
+    lines = [
+        f"for a power of {result.goal:.0%}: tokens, speakers, words in proportion; or more words",
+        f"{'network':<12}{'what':<58}{'effect':>8}{'margin':>8}{'power':>7}"
+        f"{'tokens':>9}{'speakers':>10}{'words':>8}{'or words':>10}",
+    ]
+    for row in result.table.to_dict("records"):
+        sizes = (row[f"n_{k}_needed"] for k in ("tokens", "speakers", "words"))
+        cells = [
+            f"{n:.0f}" if np.isfinite(n) else "-" for n in (*sizes, row["n_words_if_more_words"])
+        ]
+        lines.append(
+            f"{row['network']:<12}{row['what']:<58}{row['effect']:>8.2f}{row['margin']:>8.2f}"
+            f"{row['power']:>7.2f}{cells[0]:>9}{cells[1]:>10}{cells[2]:>8}{cells[3]:>10}"
+        )
+    return "\n".join(lines)
