@@ -1,7 +1,5 @@
 """Agreement of the sources of labels, against kappas computed by hand."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

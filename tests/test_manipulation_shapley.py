@@ -1,7 +1,5 @@
 """Shapley values and interactions of games whose answers are known by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Sizes of studies: variance components that are known, and the power that was promised."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -6,8 +6,6 @@ sources say of the same tokens stands in: a person who read the sentence (``tabl
 dictionary lists first, whatever the sentence (``dictionary``).
 """
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import combinations
 

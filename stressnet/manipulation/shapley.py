@@ -8,8 +8,6 @@ cues that move, too (Grabisch & Roubens 1999, *Int. J. Game Theory* 28:547-565).
 every subset was made by ``stressnet manipulate --subsets``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from math import factorial

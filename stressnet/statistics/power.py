@@ -12,9 +12,8 @@ freedom. A larger study is one in which all clusters have the same proportions a
 seeds are no part of it: results hold for these networks.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -49,7 +48,7 @@ class Study:
     counts: tuple[int, int, int]
 
     @classmethod
-    def of(cls, values: ArrayLike, speakers: ArrayLike, words: ArrayLike) -> Study:
+    def of(cls, values: ArrayLike, speakers: ArrayLike, words: ArrayLike) -> Self:
         """From a value per token; each array has shape (n_tokens,)."""
         y = np.asarray(values, dtype=np.float64)
         n = len(y)

@@ -5,8 +5,6 @@ accuracy, noun/verb pairs). Variances between speakers, words and tokens come fr
 table goes to OUT; what it assumes is in docs/statistics.md.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.errors import ConfigError

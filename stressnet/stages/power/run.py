@@ -1,7 +1,5 @@
 """A table of power from the tokens of a folder of statistics, or of an evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
