@@ -77,8 +77,13 @@ def test_tables_are_shares_of_the_distance_between_the_classes() -> None:
     assert pairs["p_holm"].iloc[0] < 0.001
     assert (cues["shapley_low"] <= cues["shapley"]).all()
     assert cues["n_tokens"].tolist() == [48] * 4
-    # A token without one of the stimuli is left out; a subset without any is an error.
-    lost = (data["token_id"] == "t0") & (data["cue"] == "f0+quality")
-    assert shapley_tables(data[~lost])[0]["n_tokens"].iloc[0] == 47
+    # One missing subset is filled from singles and pairs, here exactly; of two, the token is left
+    # out; a subset without any is an error.
+    of_first = data["token_id"] == "t0"
+    filled = shapley_tables(data[~(of_first & (data["cue"] == "f0+duration+quality"))])[0]
+    assert filled["shapley"].tolist() == pytest.approx(cues["shapley"].tolist())
+    assert filled["share_filled"].iloc[0] == pytest.approx(1 / (48 * 7))
+    left = shapley_tables(data[~(of_first & data["cue"].isin(["f0", "f0+quality"]))])[0]
+    assert left["n_tokens"].iloc[0] == 47
     with pytest.raises(ConfigError, match="--subsets"):
         shapley_tables(data[data["cue"] != "f0+quality"])

@@ -25,6 +25,10 @@ from stressnet.manipulation.verdicts import share_of_distance
 ALL = "all"
 """Name of the row about all cues together."""
 
+MOST_MISSING = 0.25
+"""Share of a token's subsets that may be missing since a stimulus failed its check; they are filled
+by what cues and pairs do in the others (least squares)."""
+
 
 def subsets_of(names: Sequence[str]) -> list[tuple[str, ...]]:
     """All subsets of one or more names, small ones first."""
@@ -63,9 +67,10 @@ def interaction_weights(names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
 def subset_swings(responses: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """What moving each subset from one end to the other does to one network, and the cues.
 
-    A row per token in which every subset could be made: ``token_id, speaker, word, stress,
-    logit_difference`` (of the word as recorded), and a column per subset (``duration+f1``), the
-    logit difference of the INITIAL-like end minus that of the FINAL-like one.
+    A row per token of which at most :data:`MOST_MISSING` subsets are missing: ``token_id, speaker,
+    word, stress, logit_difference`` (of the word as recorded), ``n_filled``, and per subset a column
+    (``duration+f1``): the logit difference of the INITIAL-like end minus that of the FINAL-like
+    one.
     """
     together = responses.loc[responses["kind"] == "subset", "cue"]
     names = max((str(cue).split("+") for cue in together), key=len, default=[])
@@ -79,7 +84,17 @@ def subset_swings(responses: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     ]
     if not names or set(wanted) - set(ends[0].columns):
         raise ConfigError("not every subset of the cues was made; run 'manipulate --subsets'")
-    swings = (ends[0] - ends[1])[wanted].dropna()
+    swings = (ends[0] - ends[1])[wanted]
+    swings = swings[swings.isna().mean(axis=1) <= MOST_MISSING]
+    n_filled = swings.isna().sum(axis=1)
+    subsets = [set(some) for some in subsets_of(names)]
+    terms = np.array([[float(t <= s) for t in subsets if len(t) <= 2] for s in subsets])
+    for row in swings.index[n_filled > 0]:
+        values = swings.loc[row].to_numpy(np.float64)
+        known = np.isfinite(values)
+        effects, *_ = np.linalg.lstsq(terms[known], values[known])
+        swings.loc[row] = np.where(known, values, terms @ effects)
+    swings = swings.assign(n_filled=n_filled)
     natural = responses.loc[
         responses["kind"] == "natural",
         ["token_id", "speaker", "word", "stress", "logit_difference"],
@@ -122,9 +137,10 @@ def shapley_tables(responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]
     cues = pd.DataFrame({"cue": [*names, ALL]})
     for place, kind in enumerate(kinds):
         cues = cues.assign(**part(kind, place * (n + 1), n + 1))
-    start, counts = len(kinds) * (n + 1), counts_of(table)
+    start, counts = len(kinds) * (n + 1), dict[str, float](counts_of(table))
     both = pd.DataFrame(pairs, columns=["cue_1", "cue_2"])
     both = both.assign(**part("interaction", start, len(pairs)))
+    counts |= {"share_filled": float(table["n_filled"].mean() / len(subsets))}
     p_value = found.p_value[start : start + len(pairs)]
     both = both.assign(p_value=p_value, p_holm=holm(p_value))
     both = both.assign(**part("index", start + len(pairs), len(pairs)))
