@@ -68,9 +68,9 @@ def subset_swings(responses: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """What moving each subset from one end to the other does to one network, and the cues.
 
     A row per token of which at most :data:`MOST_MISSING` subsets are missing: ``token_id, speaker,
-    word, stress, logit_difference`` (of the word as recorded), ``n_filled``, and per subset a column
-    (``duration+f1``): the logit difference of the INITIAL-like end minus that of the FINAL-like
-    one.
+    word, stress, logit_difference`` (of the word as recorded), ``n_filled``, and per subset a
+    column (``duration+f1``): the logit difference of the INITIAL-like end minus that of the
+    FINAL-like one.
     """
     together = responses.loc[responses["kind"] == "subset", "cue"]
     names = max((str(cue).split("+") for cue in together), key=len, default=[])

@@ -10,7 +10,6 @@ import pandas as pd
 from stressnet.errors import CorpusError
 from stressnet.evaluation.sets import WORD_SETS
 from stressnet.runs import Result, RunFolder, read_manifest, read_table
-from stressnet.runs.manifest import FILE_NAME, read_json
 from stressnet.stages.power import PowerConfig
 from stressnet.statistics.claims import RATIO_MARGIN
 from stressnet.statistics.power import Study, balanced
@@ -24,8 +23,7 @@ Sample = tuple[dict[str, Any], pd.DataFrame]
 
 def run(config: PowerConfig, stats: Path, folder: RunFolder) -> Result:
     """Power, and the size of studies that reach it, in the result's ``table``."""
-    kind = read_json(stats / FILE_NAME).get("kind") if (stats / FILE_NAME).is_file() else ""
-    of_scores = kind == "evaluation"
+    of_scores = (stats / "predictions.parquet").is_file()
     read_manifest(stats, "evaluation" if of_scores else "statistics")
     folder.begin(config, {"stats": stats})
     rows = []
