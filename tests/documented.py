@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from itertools import product
 
-ROW = re.compile(r"^\| ((?:`[\w{},]+`(?:, )?)+) \| (\w+) \|(?: ([\w/]*) ?\|)?", re.MULTILINE)
+ROW = re.compile(r"^\| ((?:`[\w{},]+`(?:, )?)+) \| (\w+) \|", re.MULTILINE)
 
 
-def columns(text: str) -> list[tuple[str, str, str]]:
-    """Name, type and unit of every column in the tables of a text."""
+def columns(text: str) -> list[tuple[str, str]]:
+    """Name and type of every column in the tables of a text."""
     found = []
-    for names, kind, unit in ROW.findall(text):
+    for names, kind in ROW.findall(text):
         for name in re.findall(r"`([^`]+)`", names):
             parts = [part.split(",") for part in re.split(r"[{}]", name)]
-            found += [("".join(choice), kind, unit) for choice in product(*parts)]
+            found += [("".join(choice), kind) for choice in product(*parts)]
     return found

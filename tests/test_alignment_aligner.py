@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -272,3 +274,17 @@ def test_pocketsphinx_knows_english_only():
 )  # fmt: skip
 def test_landmarks_go_by_manner(english, ipa):
     assert _reach_s(*english.split(" ")) == _reach_s(*ipa.split(" "))
+
+
+def test_without_kaldi_words_are_predicted_and_pocketsphinx_aligns() -> None:
+    code = (
+        "import sys, warnings\n"
+        "sys.modules['kaldi_hmm_gmm'] = sys.modules['kaldifst'] = None\n"
+        "import stressnet.listen.network, stressnet.stages.predict.run\n"
+        "from stressnet.alignment.choose import get_aligner\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(get_aligner().name, caught[0].message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("pocketsphinx the aligner 'kaldi-gmm' does not work here:")

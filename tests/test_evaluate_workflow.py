@@ -326,6 +326,8 @@ def test_card_and_temperature(
     text = (model / "MODEL_CARD.md").read_text()
     for part in ("## Data", "## Results", "## By group", "## Limits", "## Licence", "| sex |"):
         assert part in text
+    _, front, text = text.split("---\n", 2)  # for Hugging Face
+    assert "language: en\n" in front and "tags: [phonetics, lexical-stress, compact]\n" in front
     title, about, figure, *answer = [
         line for line in text.split("## Network")[0].split("\n") if line
     ]

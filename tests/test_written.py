@@ -190,7 +190,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "transcripts.md"
 def documented() -> list[tuple[str, str, str, set[str]]]:
     """Convention, written, read and rules of every row of the page's tables."""
     rows = []
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    pages = (PAGE, Path(__file__).with_name("written.md"))
+    for line in "\n".join(page.read_text(encoding="utf-8") for page in pages).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and "`" in line:
             convention = cells.pop(0) if len(cells) == 4 else "plain"

@@ -8,6 +8,9 @@ import pandas as pd
 from stressnet.evaluation.tables import ORACLE
 from stressnet.evaluation.text import interval_text
 from stressnet.lexicon.stress import CLASSES
+from stressnet.patching.agreement import ALL_LAYERS, TRUTH
+from stressnet.patching.circuits import RANDOM, smallest
+from stressnet.patching.pairs import NULL, STRESS
 from stressnet.report.names import count_of
 from stressnet.report.scores import set_name, test_order
 from stressnet.report.tables import classes_counted, compared, number, p_value, with_interval
@@ -124,6 +127,55 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
         f"Claims about where relevance lies, tested against untrained networks and the input "
         f"itself, came out as {'; '.join(parts)}."
     )
+
+
+def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str) -> list[str]:
+    """Where in a network the decision is, how few units carry it, and how true estimates are.
+
+    ``kind`` is that of the units that the page's first figure shows.
+    """
+    own = {name: table[table["network"] == network] for name, table in tables.items()}
+    places = own["places"][own["places"]["kind"] == kind]
+    rows = places[(places["cue"] != NULL) & places["share"].notna()]
+    if rows.empty:
+        return [f"No pair of words could be patched in “{network}”."]
+    best: Any = rows.loc[rows["share"].abs().idxmax()]
+    where = (places["layer"] == best["layer"]) & (places["unit"] == best["unit"])
+    null = places[where & (places["cue"] == NULL)]["size"]
+    about = "" if best["cue"] == STRESS else f" (cue: {best['cue']})"
+    moved = with_interval(best["effect"], best["effect_low"], best["effect_high"])
+    pairs, words = count_of(best["n_pairs"], "pair"), count_of(best["n_words"], "word")
+    text = (
+        f"In “{network}”, the largest effect has {best['unit']} of {best['layer']}{about}: "
+        f"exchanged between two words, it moves the answer by {moved} logits, "
+        f"{100 * best['share']:.0f} % of what lies between them (95 % interval; {pairs}, {words})"
+    )
+    if len(null):
+        apart = f"{best['size']:.2f} in absolute value, {null.iloc[0]:.2f} where both"
+        text += f"; {apart} words have the same stress"
+    sentences = [f"{text}."]
+    for name, curves in own["circuit"].groupby("kind") if "circuit" in own else ():
+        kept = curves[curves["measure"] == "faithfulness"]
+        ranking = TRUTH if TRUTH in set(kept["ranking"]) else kept["ranking"].iloc[0]
+        total, needed = int(kept["n_units"].max()), smallest(curves, ranking)
+        row: Any = kept[(kept["ranking"] == ranking) & (kept["n_units"] == needed)].iloc[0]
+        share = with_interval(row["mean"], row["low"], row["high"])
+        sentences.append(
+            f"{needed} of {total} {name}s keep {share} of the decision, judged on words that did "
+            f"not rank them; drawn at random, it takes {smallest(curves, RANDOM)}."
+        )
+    agreement = own["agreement"]
+    whole = agreement[(agreement["layer"] == ALL_LAYERS) & (agreement["kind"] == kind)]
+    if whole["r"].notna().any():
+        first: Any = whole.loc[whole["r"].idxmax()]
+        r = with_interval(first["r"], first["r_low"], first["r_high"])
+        others = [f"{o.estimator} {o.r:.2f}" for o in whole.drop(first.name).itertuples()]
+        beside = f" ({', '.join(others)})" if others else ""
+        sentences.append(
+            f"Of the estimates that need no exchange, {first['estimator']} agrees best with these "
+            f"effects: r = {r}{beside}."
+        )
+    return sentences
 
 
 def _value(row: Any) -> str:

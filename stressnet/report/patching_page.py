@@ -15,6 +15,7 @@ from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 from stressnet.patching.circuits import CIRCUIT_KINDS, KEPT, RANDOM, WHOLE, smallest
 from stressnet.patching.pairs import NULL, STRESS
 from stressnet.patching.tuning import MIN_TOKENS, NAMES
+from stressnet.report.answers import patching_sentences
 from stressnet.report.document import Block, Bullets, Document, Heading, Paragraph, Picture, Table
 from stressnet.report.names import count_of
 from stressnet.report.patching_figures import (
@@ -175,23 +176,33 @@ def _caption(name: str) -> str:
 def write_page(out: Path, corpus: Corpus, direction: str, tables: Tables) -> None:
     """Write ``index.html`` and ``circuit.md`` with their figures; both open from disk."""
     page = Document(f"Inside the network: {corpus.title}")
-    page.say(
-        f"Activations go from {direction.replace('-', ' ')}. The clean word of a pair is INITIAL "
-        "or INITIAL-like, the corrupted one FINAL. Effects are shares of the difference between "
-        "the logit differences of both. Intervals are 95 %, over words and speakers."
-    )
+    networks = list(dict.fromkeys(tables["pairs"]["network"]))
+    places = tables["places"]
+    kinds = list(dict.fromkeys(places["kind"]))
+    shown = [kind for kind in kinds if kind != "channel"]
 
     def picture(name: str, figure: Figure, data: pd.DataFrame) -> None:
         text, spoken = _caption(name), corpus.language
         page.add(Picture.saved(figure, out, name, text, data=data, spoken=spoken))
 
-    networks = list(dict.fromkeys(tables["pairs"]["network"]))
-    places = tables["places"]
-    for kind in dict.fromkeys(places["kind"]):
-        if kind != "channel":
-            page.add(Heading(f"Where in the network: {kind}"))
-            of_kind = places[places["kind"] == kind]
-            picture(f"places-{kind}", plot_places(of_kind, str(kind)), of_kind)
+    def of_kind(kind: str) -> None:
+        rows = places[places["kind"] == kind]
+        picture(f"places-{kind}", plot_places(rows, kind), rows)
+
+    if shown:
+        of_kind(shown[0])
+    elif "circuit" in tables:
+        picture("circuit", plot_curves(tables["circuit"]), tables["circuit"])
+    page.add(Bullets(patching_sentences(tables, networks[0], (shown or kinds)[0])))
+    page.add(Heading("Method"))
+    page.say(
+        f"Activations go from {direction.replace('-', ' ')}. The clean word of a pair is INITIAL "
+        "or INITIAL-like, the corrupted one FINAL. Effects are shares of the difference between "
+        "the logit differences of both. Intervals are 95 %, over words and speakers."
+    )
+    for kind in shown[1:]:
+        page.add(Heading(f"Where in the network: {kind}"))
+        of_kind(kind)
     if len(tables["agreement"]):
         page.add(Heading("How true the estimates are"))
         page.add(
@@ -207,7 +218,7 @@ def write_page(out: Path, corpus: Corpus, direction: str, tables: Tables) -> Non
                 flush_left=(0, 1, 2, 3),
             )
         )
-    if "circuit" in tables:
+    if "circuit" in tables and shown:
         page.add(Heading("Circuits"))
         picture("circuit", plot_curves(tables["circuit"]), tables["circuit"])
     for number, network in enumerate(networks):
