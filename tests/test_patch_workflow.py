@@ -96,6 +96,9 @@ def test_patch_writes_tables_figures_and_a_page(patched: Path) -> None:
         assert (patched / f"figures/{name}.pdf").is_file()
         assert f"figures/{name}.png" in page
     assert "of the decision, by ranking" in (patched / "circuit.md").read_text()
+    lead = page.split("<h2")[0]
+    assert "places-time.png" in lead and " carries most of the decision: " in lead
+    assert " % of the decision" in lead and "attribution agrees best" in lead
 
 
 def test_edges_of_a_transformer_make_a_circuit(study: Path, monkeypatch) -> None:

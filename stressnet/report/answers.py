@@ -9,7 +9,7 @@ from stressnet.evaluation.tables import ORACLE
 from stressnet.evaluation.text import interval_text
 from stressnet.lexicon.stress import CLASSES
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
-from stressnet.patching.circuits import RANDOM, smallest
+from stressnet.patching.circuits import KEPT, RANDOM, smallest
 from stressnet.patching.pairs import NULL, STRESS
 from stressnet.report.names import count_of
 from stressnet.report.scores import set_name, test_order
@@ -146,9 +146,9 @@ def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str)
     moved = with_interval(best["effect"], best["effect_low"], best["effect_high"])
     pairs, words = count_of(best["n_pairs"], "pair"), count_of(best["n_words"], "word")
     text = (
-        f"In “{network}”, the largest effect has {best['unit']} of {best['layer']}{about}: "
-        f"exchanged between two words, it moves the answer by {moved} logits, "
-        f"{100 * best['share']:.0f} % of what lies between them (95 % interval; {pairs}, {words})"
+        f"In “{network}”, {best['unit']} in {best['layer']} carries most of the decision{about}: "
+        f"given that of the other word, the answer moves by {moved} logits, "
+        f"{100 * best['share']:.0f} % of what lies between both (95 % interval; {pairs}, {words})"
     )
     if len(null):
         apart = f"{best['size']:.2f} in absolute value, {null.iloc[0]:.2f} where both"
@@ -160,9 +160,13 @@ def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str)
         total, needed = int(kept["n_units"].max()), smallest(curves, ranking)
         row: Any = kept[(kept["ranking"] == ranking) & (kept["n_units"] == needed)].iloc[0]
         share = with_interval(row["mean"], row["low"], row["high"])
+        alone = "judged on words that did not rank them; drawn at random, it takes"
         sentences.append(
-            f"{needed} of {total} {name}s keep {share} of the decision, judged on words that did "
-            f"not rank them; drawn at random, it takes {smallest(curves, RANDOM)}."
+            f"It takes all {total} {name}s to keep {100 * KEPT:.0f} % of the decision: there is no "
+            f"small circuit."
+            if needed == total
+            else f"{needed} of {total} {name}s keep {share} of the decision, {alone} "
+            f"{smallest(curves, RANDOM)}."
         )
     agreement = own["agreement"]
     whole = agreement[(agreement["layer"] == ALL_LAYERS) & (agreement["kind"] == kind)]
