@@ -45,19 +45,14 @@ MIN_VOICED_FRAMES = 20  # With fewer voiced frames (0.1 s at 5 ms) the wide rang
 
 @dataclass(frozen=True)
 class SpeakerSettings:
-    """Tracker settings of one speaker and where they come from.
-
-    ``f0_median_hz`` is that of the first pass, NaN if nothing was voiced; ``n_voiced_frames`` is
-    what the range rests on. ``pitch_source`` is ``two-pass``, or ``wide`` with too few voiced
-    frames for quartiles; ``ceiling_source`` as of :class:`stressnet.acoustics.speakers.Ceiling`.
-    """
+    """Tracker settings of one speaker and where they come from."""
 
     pitch: PitchSettings
     formants: FormantSettings
-    f0_median_hz: float
-    n_voiced_frames: int
-    pitch_source: str
-    ceiling_source: str
+    f0_median_hz: float  # Of the first pass; NaN if nothing was voiced
+    n_voiced_frames: int  # What the range rests on
+    pitch_source: str  # `two-pass`, or `wide` with too few voiced frames for quartiles
+    ceiling_source: str  # As of `Ceiling`
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values, for manifests."""

@@ -16,19 +16,15 @@ Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A recording and the words spoken in it, in upper case, as in the dictionary.
+    """A recording and the words spoken in it, in upper case, as in the dictionary."""
 
-    ``utterance_id`` is unique among the utterances given together; ``channel`` is that of the
-    sound, counted from 1, None for the mean of all. ``noises`` are numbers of the words before
-    which something may sound that is no word (laughter, a fragment, somebody else); the number of
-    words for what comes after the last.
-    """
-
-    utterance_id: str
+    utterance_id: str  # Unique among the utterances given together
     speaker: str
     audio_path: Path
     words: tuple[str, ...]
-    channel: int | None = None
+    channel: int | None = None  # Of the sound, counted from 1; None for the mean of all
+    # Numbers of the words before which something may sound that is no word (laughter, a fragment,
+    # somebody else); the number of words for what comes after the last.
     noises: tuple[int, ...] = ()
 
     def failure(self, reason: str, problem: str) -> AlignmentFailure:
@@ -42,16 +38,11 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class AlignmentFailure:
-    """An utterance that could not be aligned.
-
-    `reason` is short and the same for all failures of a kind, for counting (``"unreadable audio"``,
-    ``"no words"``, ``"too short"``, ``"no path"``, ``"crash"``); `detail` is one line that names
-    the file, what is wrong, and the remedy.
-    """
+    """An utterance that could not be aligned."""
 
     utterance_id: str
-    reason: str
-    detail: str
+    reason: str  # For counting: `unreadable audio`, `no words`, `too short`, `no path`, `crash` ...
+    detail: str  # One line that names the file, what is wrong, and the remedy
 
 
 Result = Alignment | AlignmentFailure

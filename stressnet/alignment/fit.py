@@ -31,16 +31,12 @@ _LIKE_REVERSED, _DOUBTFULLY_LIKE_REVERSED = 0.75, 0.55
 
 @dataclass(frozen=True, slots=True)
 class SoundFit:
-    """How well an alignment's words fit the sound.
+    """How well an alignment's words fit the sound."""
 
-    ``score`` is the mean over `n_phones` of the log probability relative to the best phone, 0 at
-    most; ``reversed_score`` the same for the phones in reverse order, nan where it was not needed
-    or cannot be had.
-    """
-
+    # Mean over the phones of the log probability relative to the best phone, 0 at most.
     score: float
     n_phones: int
-    reversed_score: float = float("nan")
+    reversed_score: float = float("nan")  # The same for the phones in reverse order; NaN if not had
 
     @property
     def limit(self) -> float:

@@ -27,15 +27,11 @@ hardly shrinks, and lists and texts do by ten or twenty times."""
 
 @dataclass(frozen=True)
 class _ResumingDownloader:
-    """A pooch downloader that continues a partial file with an HTTP range request.
+    """A pooch downloader that continues a partial file with an HTTP range request."""
 
-    The bytes so far are kept in ``part`` between runs; a server that sends more than ``most_bytes``
-    is not believed.
-    """
-
-    part: Path
+    part: Path  # The bytes so far, kept between runs
     progress: bool
-    most_bytes: float
+    most_bytes: float  # A server that sends more is not believed
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
         """Download ``url`` to ``output_file``; pooch calls this."""

@@ -33,14 +33,12 @@ _LOWEST_CUTOFF_HZ = 4_800
 
 @dataclass(frozen=True)
 class Sound:
-    """What is wrong with a recording, and how long somebody speaks.
+    """What is wrong with a recording, and how long somebody speaks."""
 
-    ``findings`` are a severity, ``error`` if the recording cannot be used, and one line: file, what
-    is wrong, what to do. ``speech_s`` is at least and at most, in seconds; None if not known.
-    """
-
+    # A severity, `error` if the recording cannot be used, and one line: file, what is wrong, what
+    # to do.
     findings: list[tuple[str, str]] = field(default_factory=list)
-    speech_s: tuple[float, float] | None = None
+    speech_s: tuple[float, float] | None = None  # At least and at most, in seconds
 
 
 class _Measured:

@@ -28,17 +28,13 @@ Target = int | Tensor | None
 
 @dataclass(frozen=True)
 class Seeded:
-    """The start of an explanation: explained values ``output`` (f) and classes ``target``.
-
-    ``weights``, of shape (batch, n_classes), are the derivative with which each logit enters;
-    ``offset`` is ``f - sum(logits * weights)``, zero but for log-odds of more than two classes.
-    """
+    """The start of an explanation."""
 
     name: str
-    output: Tensor
-    weights: Tensor
-    offset: Tensor
-    target: Tensor | None
+    output: Tensor  # Explained values f
+    weights: Tensor  # The derivative with which each logit enters, shape (batch, n_classes)
+    offset: Tensor  # `f - sum(logits * weights)`, zero but for log-odds of more than two classes
+    target: Tensor | None  # Explained classes
 
 
 def check_logits(logits: object, batch: int) -> Tensor:

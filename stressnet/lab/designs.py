@@ -24,21 +24,16 @@ Where = Literal[1, 2, "relation"]
 
 @dataclass(frozen=True)
 class CueKind:
-    """How a cue is moved.
-
-    ``parameters`` of a vowel (or of the consonant before it) move by ``step`` between the classes
-    at effect 1, in the parameter's unit: semitones, decibels, natural logarithms of duration and
-    formants, shares of the vowel and of the way to schwa; a share ``kept`` of their natural
-    standard deviation stays. Candidate ``regions`` (:mod:`stressnet.lab.candidates`) lie in its
-    place, without syllable. Cues that are ``measured`` (:mod:`stressnet.lab.measured`) move with it
-    by definition; the first one is the cue itself.
-    """
+    """How a cue is moved."""
 
     name: str
+    # Of a vowel or of the consonant before it: semitones, decibels, natural logarithms of duration
+    # and formants, shares of the vowel and of the way to schwa.
     parameters: tuple[str, ...]
-    step: float
-    kept: float
-    regions: tuple[str, ...]
+    step: float  # Between the classes at effect 1, in the parameter's unit
+    kept: float  # Share of the natural standard deviation that stays
+    regions: tuple[str, ...]  # Candidate regions in the cue's place, without syllable
+    # Measured cues that move with it by definition; the first one is the cue itself.
     measured: tuple[str, ...]
 
 

@@ -202,16 +202,12 @@ def _scene(rng: np.random.Generator, preset: SpectrogramPreset, label: int) -> S
 
 @dataclass(frozen=True)
 class Separation:
-    """How well one measured cue tells the classes apart.
-
-    ``auroc`` is the probability that a FINAL word has more of it than an INITIAL one; where the
-    role is "other" it may be as far from one half as ``limit``.
-    """
+    """How well one measured cue tells the classes apart."""
 
     measure: str
     role: Role
-    auroc: float
-    limit: float = MAX_LEAK
+    auroc: float  # Probability that a FINAL word has more of it than an INITIAL one
+    limit: float = MAX_LEAK  # How far from one half that may be where the role is "other"
 
     @property
     def fails(self) -> bool:

@@ -71,19 +71,13 @@ _NOMINAL = ("sex", "nucleus_1", "nucleus_2")
 
 @dataclass(frozen=True)
 class TargetRules:
-    """When a target counts as localised, and which tokens it leaves out.
+    """When a target counts as localised, and which tokens it leaves out."""
 
-    ``max_correlation`` is the largest with an unrelated cue in the training tokens,
-    ``min_correlation`` the smallest with the cue itself, in training and in held-out tokens. Tokens
-    nearer to zero than ``margin_sd`` standard deviations of the rest are left out, and cues that
-    are missing in a larger share of training tokens than ``max_missing`` not used. ConfigError if a
-    number is out of range.
-    """
-
-    max_correlation: float = 0.05
-    min_correlation: float = 0.3
+    max_correlation: float = 0.05  # Largest with an unrelated cue in the training tokens
+    min_correlation: float = 0.3  # Smallest with the cue itself, in training and in held-out tokens
+    # Tokens nearer to zero are left out, in standard deviations of the rest.
     margin_sd: float = 0.25
-    max_missing: float = 0.35
+    max_missing: float = 0.35  # Cues missing in a larger share of training tokens are not used
     n_permutations: int = 2000
     seed: int = 0
 

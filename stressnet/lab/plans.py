@@ -18,22 +18,18 @@ from stressnet.intervals import Interval
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker.
-
-    ``tract`` is a factor on all formants: above 1 for shorter vocal tracts, 1 for the average of
-    the speakers of ``natural_cues.csv``. ``open_phase`` is that part of the glottal period,
-    ``tilt_db`` how much the source falls at 3 kHz beyond the glottal pulse's own slope where the
-    vowel's tilt is average, ``breath_db`` the breathiness (dB re 20 µPa, KlattGrid's scale; voicing
-    is at 90), and ``flutter``, 0 to 1, a slow quasi-random wobble of F0 (Klatt & Klatt 1990).
-    """
+    """A speaker."""
 
     name: str
     f0_hz: float
+    # Factor on all formants: 1 for the average of the speakers of `natural_cues.csv`, more for
+    # shorter vocal tracts.
     tract: float
-    open_phase: float = 0.7
+    open_phase: float = 0.7  # Part of the glottal period
+    # Fall of the source at 3 kHz beyond the glottal pulse's own, in vowels of average tilt.
     tilt_db: float = 8.0
-    breath_db: float = 40.0
-    flutter: float = 0.1
+    breath_db: float = 40.0  # Breathiness (dB re 20 µPa, KlattGrid's scale; voicing is at 90)
+    flutter: float = 0.1  # Slow quasi-random wobble of F0, 0 to 1 (Klatt & Klatt 1990)
 
     def __post_init__(self) -> None:
         if not (60 <= self.f0_hz <= 400 and 0.7 <= self.tract <= 1.5):
@@ -109,20 +105,15 @@ _LOCI: dict[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class VowelPlan:
-    """What one vowel is to be.
-
-    ``f0_level_st`` is the mean F0 in semitones above the voice's median; on top of the slope stands
-    a bell of height ``f0_rise_st`` at ``f0_peak_position`` (0 onset, 1 offset). ``tilt_db`` is the
-    level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window.
-    """
+    """What one vowel is to be."""
 
     duration_s: float
-    f0_level_st: float
+    f0_level_st: float  # Mean F0 in semitones above the voice's median
     f0_slope_st_per_s: float
-    f0_rise_st: float
-    f0_peak_position: float
+    f0_rise_st: float  # Height of a bell on top of the slope
+    f0_peak_position: float  # Place of the bell: 0 onset, 1 offset
     intensity_db: float
-    tilt_db: float
+    tilt_db: float  # Level from 1 to 4 kHz above that from 0 to 1 kHz, under one Hann window
     f1_hz: float
     f2_hz: float
     f3_hz: float

@@ -25,17 +25,13 @@ _DEFAULT_CHOICE = ("logit-difference", "positive")  # Seed and part that `stress
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The best method for a question, a key of :data:`stressnet.lab.scoreboard.QUESTIONS` or
-    ``"all"``.
+    """The best method for a question."""
 
-    ``row`` is the best of the table of methods, None if no network solved a set; ``checked`` the
-    share of units whose true region comes first in the half of the voices that the choice was not
-    made on, mean over both halves, NaN with fewer than two voices.
-    """
-
-    question: str
+    question: str  # A key of `stressnet.lab.scoreboard.QUESTIONS`, or `all`
     cues: tuple[str, ...]
-    row: pd.Series | None
+    row: pd.Series | None  # The best of the table of methods; None if no network solved a set
+    # Share of units whose true region comes first in the half of the voices that the choice was not
+    # made on, mean over both halves; NaN with fewer than two voices.
     checked: float
 
     @property

@@ -43,19 +43,15 @@ INSIDE_PERCENTILE = 99.0
 
 @dataclass(frozen=True)
 class WordRegions:
-    """One word's truth and regions as lists of cells.
-
-    ``truth``, ``wide`` (with a margin), ``pointing`` (with the pointing game's tolerance) and
-    ``sound`` have shape (n_cells,), ``cells`` of 1 or 0 shape (n_regions, n_cells).
-    """
+    """One word's truth and regions as lists of cells; masks have shape (n_cells,)."""
 
     truth: BoolArray
-    wide: BoolArray
-    pointing: BoolArray
+    wide: BoolArray  # With a margin
+    pointing: BoolArray  # With the pointing game's tolerance
     sound: BoolArray
     names: tuple[str, ...]
     is_true: BoolArray
-    cells: csr_matrix
+    cells: csr_matrix  # 1 or 0, shape (n_regions, n_cells)
     sizes: FloatArray
 
 
@@ -140,20 +136,15 @@ class Scorer:
 
 @dataclass(frozen=True)
 class WordScores:
-    """Scores of one method on the words of a set; NaN, and a reason, where a word has none.
-
-    ``values`` and ``chance``, one array for each of :data:`CHANCES`, have shape (n, n_measures).
-    ``densities``, shape (n, n_candidates), are the mean A of each candidate region over the mean A
-    of the sound, NaN where the word lacks it or it is no rival: ``own``, and what they are under
-    ``exchange`` and ``displaced``. ``marked`` is the falsely marked region where there is a false
-    positive, else empty.
-    """
+    """Scores of one method on the words of a set; NaN, and a reason, where a word has none."""
 
     words: LabSet
-    values: FloatArray
-    chance: dict[str, FloatArray]
+    values: FloatArray  # Shape (n, n_measures)
+    chance: dict[str, FloatArray]  # The same for each of `CHANCES`
+    # Mean of each candidate region over the mean of the sound, shape (n, n_candidates), NaN where
+    # the word lacks it or it is no rival: `own`, and under `exchange` and `displaced`.
     densities: dict[str, FloatArray]
-    marked: list[str]
+    marked: list[str]  # The falsely marked region where there is a false positive, else empty
     reasons: list[str]
 
 

@@ -33,19 +33,16 @@ LAB_EPOCHS = 16  # Length of the one-cycle schedule for sets of about a thousand
 
 @dataclass(frozen=True)
 class Learned:
-    """What a network learned from a lab set.
-
-    ``solved_by_voice`` says whether balanced accuracy among each voice's words is at least
-    :data:`SOLVED` (the words of one voice are too few for an interval), ``correct``, shape
-    (n_test,), which test words it gets right.
-    """
+    """What a network learned from a lab set."""
 
     n_test: int
     balanced_accuracy: Estimate
     auroc: Estimate
     solved: bool
+    # Whether balanced accuracy among each voice's words is at least `SOLVED`; the words of one
+    # voice are too few for an interval.
     solved_by_voice: dict[str, bool]
-    correct: NDArray[np.bool_]
+    correct: NDArray[np.bool_]  # Which test words it gets right, shape (n_test,)
 
 
 def lab_recipe(network: str, seed: int, **changes: Any) -> TrainConfig:

@@ -31,12 +31,7 @@ MAX_ATTEMPTS = 30  # How often a pair is drawn before it is given up
 
 @dataclass(frozen=True)
 class LabWord:
-    """A synthesised word of which everything is known.
-
-    ``audio``, full scale 1, has 120 ms of background on both sides. ``phones`` are in seconds of
-    the recording, ARPAbet without stress digits; ``tracks``, F0 and F1 to F4 as synthesised, have
-    zero at the word's onset and NaN outside the vowels.
-    """
+    """A synthesised word of which everything is known."""
 
     word_id: str
     word: str
@@ -44,12 +39,13 @@ class LabWord:
     voice: str
     shape: str
     stress: Stress
-    audio: NDArray[np.float32]
+    audio: NDArray[np.float32]  # Full scale 1, with 120 ms of background on both sides
     sample_rate_hz: int
     start_s: float
     end_s: float
-    phones: tuple[Interval, ...]
+    phones: tuple[Interval, ...]  # In seconds of the recording, ARPAbet without stress digits
     plan: WordPlan
+    # F0 and F1 to F4 as synthesised, zero at the word's onset; NaN outside the vowels.
     tracks: Tracks
     measured: dict[str, float]
     pair: int

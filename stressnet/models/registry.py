@@ -25,18 +25,13 @@ PAPER = "allouche2025"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A network that can be built by name, with a line for listings.
-
-    It is usually trained on images of the ``preset``, by the ``recipe`` made for it
-    (:data:`stressnet.training.recipes.RECIPES`); the ``composite`` are propagation rules that suit
-    it (:data:`stressnet.explain.COMPOSITES`).
-    """
+    """A network that can be built by name, with a line for listings."""
 
     name: str
     summary: str
-    preset: str
-    recipe: str
-    composite: str
+    preset: str  # Of the images it is usually trained on
+    recipe: str  # Made for it (`stressnet.training.recipes.RECIPES`)
+    composite: str  # Propagation rules that suit it
     builder: Builder
 
 

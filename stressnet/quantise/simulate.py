@@ -39,19 +39,15 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or dense layer, by its module path; weights are counted without biases.
-
-    ``n_macs`` are multiply-accumulate operations for one image, with those of the attention it
-    feeds; ``norm`` and ``attention`` the paths of the LayerNorm whose output it alone reads and of
-    the attention whose queries, keys and values it makes; empty if there is none.
-    """
+    """A convolution or dense layer, by its module path; weights are counted without biases."""
 
     name: str
     n_weights: int
     n_outputs: int
+    # Multiply-accumulate operations for one image, with those of the attention it feeds.
     n_macs: int
-    norm: str = ""
-    attention: str = ""
+    norm: str = ""  # Path of the LayerNorm whose output it alone reads, if any
+    attention: str = ""  # Path of the attention whose queries, keys and values it makes, if any
 
 
 def fold_batch_norms(model: Network) -> Network:

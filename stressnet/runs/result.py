@@ -14,17 +14,13 @@ from stressnet.runs.problems import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a command wrote; tables, and counts of the manifest, are attributes by their name, too.
-
-    ``tables`` also hold what else the command found. ``problems`` are the rows of ``failures.csv``.
-    ``up_to_date`` says that nothing had to be done.
-    """
+    """What a command wrote; tables and counts of the manifest are attributes by their name, too."""
 
     path: Path
     manifest: dict[str, Any]
-    problems: list[Problem] = field(default_factory=list)
-    tables: dict[str, Any] = field(default_factory=dict)
-    up_to_date: bool = False
+    problems: list[Problem] = field(default_factory=list)  # Rows of `failures.csv`
+    tables: dict[str, Any] = field(default_factory=dict)  # And what else the command found
+    up_to_date: bool = False  # Nothing had to be done
 
     @classmethod
     def of(cls, folder: RunFolder, counts: Mapping[str, Any], **tables: Any) -> Result:

@@ -72,30 +72,22 @@ def is_first_process() -> bool:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the work, for ``--dry-run``: a verb, and the number of items.
-
-    ``unit`` is what they are, in the plural; ``seconds_each`` the processor time of one, measured
-    on an ordinary laptop core.
-    """
+    """A part of the work, for ``--dry-run``: a verb, and the number of items."""
 
     what: str
     n: int
-    unit: str = "tokens"
-    seconds_each: float = 0.0
+    unit: str = "tokens"  # What they are, in the plural
+    seconds_each: float = 0.0  # Processor time of one, measured on an ordinary laptop core
 
 
 @dataclass(frozen=True)
 class Work:
-    """How a command works; nothing here changes its result.
-
-    ``device`` is ``cpu``, ``cuda`` or ``auto``, for networks; ``executor`` is used instead of
-    worker processes (``jobs``) here.
-    """
+    """How a command works; nothing here changes its result."""
 
     jobs: int = 1
-    device: str = "cpu"
+    device: str = "cpu"  # Of networks: `cpu`, `cuda` or `auto`
     progress: Progress = field(default_factory=lambda: Progress(verbose=False))
-    executor: Executor | None = None
+    executor: Executor | None = None  # Used instead of worker processes here
 
 
 def plan_text(

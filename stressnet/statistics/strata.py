@@ -29,15 +29,12 @@ DURATION_STEP_S = 0.001  # Resolution of the limits of duration tertiles
 
 @dataclass(frozen=True)
 class Stratum:
-    """A way to sort tokens.
-
-    ``level`` makes levels, a Series of str or missing, from a table with the ``columns`` of the
-    run's tokens or, failing that, of the corpus's.
-    """
+    """A way to sort tokens."""
 
     name: str
     definition: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # Of the run's tokens or, failing that, of the corpus's
+    # Makes levels, a Series of str or missing, from a table with the columns.
     level: Callable[[pd.DataFrame], pd.Series]
 
 

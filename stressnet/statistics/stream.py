@@ -40,15 +40,11 @@ NOT_MEASURES = ("correct", "is_minimal_pair", "is_prosody_only_pair")
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of one run.
-
-    ``corpus``, left out if it is not there, is for columns that the run's tokens lack;
-    ``constants`` are the same for every token, e.g. the corpus's name.
-    """
+    """The tables of one run."""
 
     path: Path
-    corpus: Path | None = None
-    constants: Mapping[str, str] | None = None
+    corpus: Path | None = None  # For columns that the run's tokens lack; None if it is not there
+    constants: Mapping[str, str] | None = None  # The same for every token, e.g. the corpus's name
 
     @staticmethod
     @lru_cache(maxsize=64)

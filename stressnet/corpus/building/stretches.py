@@ -16,18 +16,15 @@ _FAR_S = 0.1  # Words further from where the aligner hears them are counted in a
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of a recording in which some of its words are said.
-
-    `kept` are intervals whose times are kept, in seconds, with the number of words in each; empty
-    if it is only known that the words are said somewhere in the stretch. `noises` are as of a
-    `Reading`.
-    """
+    """Part of a recording in which some of its words are said."""
 
     start_s: float
     end_s: float
     words: tuple[str, ...]
+    # Intervals whose times are kept, in seconds, with the number of words in each; empty if it is
+    # only known that the words are said somewhere in the stretch.
     kept: tuple[tuple[float, float, int], ...] = ()
-    noises: tuple[int, ...] = ()
+    noises: tuple[int, ...] = ()  # As of a `Reading`
 
 
 def stretches_of(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, ...]:

@@ -18,15 +18,12 @@ PROPORTIONAL = proportional(stabiliser=1e-9)
 
 @dataclass(frozen=True)
 class LayerCall:
-    """A call of a layer: what kind, on which input, with which parameters.
-
-    ``weight`` is the tensor the call received, ``map_weight`` the same laid out for ``map``.
-    """
+    """A call of a layer: what kind, on which input, with which parameters."""
 
     kind: str
     x: Tensor
-    weight: Tensor
-    map_weight: Tensor
+    weight: Tensor  # The tensor the call received
+    map_weight: Tensor  # The same laid out for `map`
     bias: Tensor | None
     map: LinearMap
 

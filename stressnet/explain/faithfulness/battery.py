@@ -38,20 +38,17 @@ class TokenBatch:
 
 @dataclass(frozen=True)
 class Battery:
-    """What to measure, on which model.
-
-    ``attributions`` are methods, of which the first is the default that others are compared with;
-    ``tolerance`` is bins and frames of the pointing game; ``others`` are the same network from
-    other training seeds.
-    """
+    """What to measure, on which model."""
 
     model: nn.Module
+    # The first is the default that others are compared with.
     attributions: Mapping[str, Attribution]
     metrics: tuple[str, ...]
     baselines: tuple[str, ...] = ("fill", "noise", "local")
     score: str = "probability"
-    tolerance: tuple[int, int] = (2, 2)
+    tolerance: tuple[int, int] = (2, 2)  # Bins and frames of the pointing game
     seed: int = 0
+    # The same network from other training seeds.
     others: Mapping[str, nn.Module] = field(default_factory=dict)
 
     def run(self, batch: TokenBatch) -> list[dict[str, Any]]:

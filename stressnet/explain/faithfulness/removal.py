@@ -144,14 +144,10 @@ def sufficiency(
 
 @dataclass(frozen=True)
 class Curve:
-    """The score while cells are removed.
+    """The score while cells are removed."""
 
-    ``fractions`` are removed shares of the cells that count, the first 0; ``values``, of shape
-    (n_samples, n_points), are scores, NaN where the map ranks nothing.
-    """
-
-    fractions: Tensor
-    values: Tensor
+    fractions: Tensor  # Removed shares of the cells that count, the first 0
+    values: Tensor  # Scores (n_samples, n_points), NaN where the map ranks nothing
     reasons: tuple[str, ...]
 
     def area(self) -> Scores:

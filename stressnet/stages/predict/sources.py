@@ -18,22 +18,16 @@ _TRANSCRIPTS = (".txt", ".lab")
 
 @dataclass(frozen=True)
 class Source:
-    """A recording and what is known of its words.
-
-    ``alignment`` is a TextGrid or another format with words and phones, with words, or with text
-    that has times; ``words`` are the transcript, if there is no alignment or in case it cannot be
-    used; without either, the recording holds one unknown word. ``speaker`` says whose tiers or rows
-    to take, or which channel of a CTM file, where there are several; ``channel`` is that of the
-    sound, counted from 1, None for the mean of all. ``problem`` is why its words are not known, if
-    they should be.
-    """
+    """A recording and what is known of its words."""
 
     audio: Path
-    alignment: Path | None = None
+    alignment: Path | None = None  # With words and phones, with words, or with text that has times
+    # The transcript, if there is no alignment or in case it cannot be used; without either, the
+    # recording holds one unknown word.
     words: tuple[str, ...] = ()
-    speaker: str | None = None
-    channel: int | None = None
-    problem: str = ""
+    speaker: str | None = None  # Whose tiers or rows (of a CTM file: channel) to take
+    channel: int | None = None  # Of the sound, counted from 1; None for the mean of all
+    problem: str = ""  # Why its words are not known, if they should be
     language: str = ENGLISH
 
 
