@@ -26,31 +26,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Heard:
-    """What at least one network was trained on; each is empty for checkpoints that do not say.
+    """What at least one network was trained on; each is empty for checkpoints that do not say."""
 
-    Parameters
-    ----------
-    speakers, families : frozenset of str
-        Names; a speaker of the same name in another corpus may be another person.
-    recordings : frozenset of str
-        Hashes from :func:`stressnet.training.corpus_data.recording_hashes`.
-    sounds : frozenset of str
-        Hashes of the tokens' sounds, from :func:`stressnet.corpus.sound_identity.sound_hashes`.
-    """
-
+    # Names; a speaker of the same name in another corpus may be another person.
     speakers: frozenset[str] = frozenset()
     families: frozenset[str] = frozenset()
+    # Hashes from `stressnet.training.corpus_data.recording_hashes`.
     recordings: frozenset[str] = frozenset()
+    # Hashes of the tokens' sounds, from `stressnet.corpus.sound_identity.sound_hashes`.
     sounds: frozenset[str] = frozenset()
 
     @classmethod
     def by(cls, models: Sequence[TrainedNetwork]) -> Heard:
         """What some networks were trained on together.
 
-        Raises
-        ------
-        CheckpointError
-            If a checkpoint says it in another form.
+        Raises `CheckpointError` if a checkpoint says it in another form.
         """
         names: dict[str, set[str]] = {field.name: set() for field in fields(cls)}
         for model in models:
@@ -116,11 +106,8 @@ def trained_on(model: TrainedNetwork, corpus: Corpus) -> frozenset[str]:
 def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
     """Whether the networks were trained on this corpus.
 
-    Raises
-    ------
-    ConfigError
-        If only some were: what is known to one is new to the other; or if one was trained on all
-        its tokens, so that none is left to test on.
+    Raises `ConfigError` if only some were: what is known to one is new to the other; or if one was
+    trained on all its tokens, so that none is left to test on.
     """
     own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
     for model in own:

@@ -18,8 +18,7 @@ from stressnet.regions.scene import Scene
 from stressnet.report.grid import blank
 from stressnet.report.style import BOUNDARY_COLOUR, FORMANT_COLOUR, FORMATS, PITCH_COLOUR, style
 
-N_COLUMNS = 8, 4
-"""Panels beside each other, of all regions and of up to 15 that were named."""
+N_COLUMNS = 8, 4  # Panels beside each other, of all regions and of up to 15 that were named
 WIDTH_IN = 10.0, 5.0
 ROW_IN = 1.02
 MASK_COLOUR = "#e8590c"

@@ -38,8 +38,7 @@ from stressnet.training.recipes import TrainConfig
 
 SHUFFLED = "shuffled labels"
 PART_OF_SPEECH = "part of speech"
-CHANCE = 0.5
-"""Balanced accuracy of any answer that does not depend on the token."""
+CHANCE = 0.5  # Balanced accuracy of any answer that does not depend on the token
 
 N_SHUFFLES, SHUFFLED_EPOCHS = 5, 2
 MOST_SHUFFLED = 1200

@@ -36,12 +36,9 @@ def draw(
 ) -> Draws:
     """Random numbers for ``n`` images; only those of the changes that are switched on.
 
-    Returns
-    -------
-    dict of ndarray, each of shape (n,)
-        ``shift_frames``; ``mask_frame``, ``mask_n_frames``, ``mask_bin``, ``mask_n_bins``;
-        ``speed`` and ``pitch`` and ``vocal_tract`` (factors); ``rt60_s`` (0 for no room) and
-        ``drr_db``; ``snr_db`` (infinite for no noise), ``noise_slope`` and ``noise_seed``.
+    Returns ``shift_frames``; ``mask_frame``, ``mask_n_frames``, ``mask_bin``, ``mask_n_bins``;
+    ``speed`` and ``pitch`` and ``vocal_tract`` (factors); ``rt60_s`` (0 for no room) and
+    ``drr_db``; ``snr_db`` (infinite for no noise), ``noise_slope`` and ``noise_seed``, shape (n,).
     """
     draws: Draws = {}
     if config.time_shift_frames:
@@ -85,22 +82,12 @@ def augment(
 ) -> Tensor:
     """Change the images of a batch, each as drawn for it.
 
-    Raises :class:`ConfigError` if images and preset do not fit together.
-
-    Parameters
-    ----------
-    images : tensor, shape (batch, 1, n_bins, n_frames), float32
-        Left as they are.
-    draws : dict
-        From :func:`draw`, for these images.
-    preset : SpectrogramPreset
-        What made the images.
-    fill_value : float, optional
-        Value of what enters or is masked; that of the preset's padding by default
-        (:func:`stressnet.training.image_changes.padding_value`).
-    deviations : tensor, shape (batch,), optional
-        Standard deviation of each image before it was normalised; see
-        :func:`stressnet.training.image_changes.needs_deviations`.
+    Raises :class:`ConfigError` if images and preset do not fit together. ``images`` (shape (batch,
+    1, n_bins, n_frames)): left as they are. ``draws``: from :func:`draw`, for these images.
+    ``preset``: what made the images. ``fill_value``: value of what enters or is masked; that of the
+    preset's padding by default (:func:`stressnet.training.image_changes.padding_value`).
+    ``deviations`` (shape (batch,)): standard deviation of each image before it was normalised; see
+    :func:`stressnet.training.image_changes.needs_deviations`.
     """
     device = images.device
 

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from stressnet.models.checkpoint import TrainedNetwork
 
 FILE_NAME = "calibration.json"
-N_BINS = 10
-"""Bins of equal width over the probability of INITIAL, from 0 to 1."""
+N_BINS = 10  # Bins of equal width over the probability of INITIAL, from 0 to 1
 
 _RANGE = (math.log(0.05), math.log(20.0))
 

@@ -32,11 +32,9 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import ConfigError
 from stressnet.training.recipes import TrainConfig
 
-TINY = 1e-12
-"""Keeps logarithms and divisions finite."""
+TINY = 1e-12  # Keeps logarithms and divisions finite
 
-FINE_STRUCTURE_S = 0.0025
-"""Quefrency from which structure along frequency counts as harmonics."""
+FINE_STRUCTURE_S = 0.0025  # Quefrency from which structure along frequency counts as harmonics
 
 VOCAL_TRACT_KNEE = 0.75
 """Share of the frequency axis up to which a vocal-tract warp is proportional."""

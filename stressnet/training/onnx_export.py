@@ -21,8 +21,7 @@ from stressnet.runs.held import check_file
 from stressnet.training.calibration import load_calibration
 from stressnet.version import __version__
 
-TOLERANCE = 1e-4
-"""Largest difference between a logit of the export and of the network."""
+TOLERANCE = 1e-4  # Largest difference between a logit of the export and of the network
 
 INPUT, OUTPUT = "spectrogram", "logits"
 _N_CHECKED = 5

@@ -17,8 +17,7 @@ from stressnet.training.image_changes import change_speed, shift_time, sounding
 
 OUTSIDE, CONSONANTS, NUCLEUS_1, NUCLEUS_2 = range(4)
 N_PARTS = 4
-UNKNOWN = -1
-"""All frames of a token whose nuclei are not known."""
+UNKNOWN = -1  # All frames of a token whose nuclei are not known
 
 COLUMNS = (
     *("start_s", "end_s", "nucleus_1_start_s", "nucleus_1_end_s"),

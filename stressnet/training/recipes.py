@@ -18,110 +18,71 @@ from stressnet.runs.toml_file import read_toml
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All that decides about a training run, apart from the data and the network.
+    """All that decides about a training run, apart from the data and the network."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the recipe.
-    optimizer : {"adam", "adamw"}
-        Adam (Kingma & Ba 2015) or Adam with decoupled weight decay (Loshchilov & Hutter 2019).
-    learning_rate : float
-        Constant rate, or the peak of the one-cycle schedule.
-    schedule : {"constant", "one_cycle"}
-        One cycle (Smith & Topin 2019): cosine up over the first quarter of ``max_epochs``, cosine
-        down to almost zero at its end.
-    weight_decay : float
-        Only on weights of convolutions and linear layers.
-    batch_size : int
-        Images per step; the last, smaller batch of an epoch is left out of training (unless there
-        is only one).
-    max_epochs : int
-        Upper limit, and length of the one-cycle schedule.
-    max_minutes : float or None
-        Stop after the epoch that passes this limit. Such a run depends on the speed of the machine
-        and is not reproducible; the description of the result says so.
-    patience : int
-        Stop when validation loss has not fallen for this many epochs.
-    class_balance : {"weights", "sampler", "none"}
-        Weigh the loss by the inverse frequency of the classes; or draw both classes equally
-        often; or neither. Validation loss is weighed in the same way unless "none".
-    label_smoothing : float
-        Mass taken from the true class (training loss only).
-    weight_average : float
-        Test and keep not the weights of the last step but their exponential moving average with
-        this decay per step (Polyak & Juditsky 1992), 0.995 say; 0: never.
-    longer_words : bool
-        Train on two-syllable stretches of longer words as well
-        (:mod:`stressnet.corpus.longer_words`), as far as the corpus has them; they are neither
-        validated nor tested on.
-    part_weight : float
-        Weight of a second loss, of networks that say which part of the word (outside, consonants,
-        nucleus 1, nucleus 2) each stretch of the image belongs to (``nuclei``, ``transformer``):
-        the cross entropy of that. ``train_loss`` in the history is the sum of both.
-    time_shift_frames : int
-        Images move by up to this many frames to either side; what enters is ``fill_value``.
-    mask_frames, mask_bins : int
-        One stretch of up to so many frames and one band of up to so many bins are set to
-        ``fill_value`` (SpecAugment, Park et al. 2019, without warping).
-    speed_range : float
-        Words are said up to this share faster or slower, at the same pitch. This and the following
-        changes are described in :mod:`stressnet.training.image_changes`; 0 or None: never.
-    pitch_semitones : float
-        Harmonics move by up to so many semitones up or down, formants stay.
-    vocal_tract_range : float
-        Formants move by up to this share up or down, harmonics stay.
-    noise_snr_db : (float, float) or None
-        Noise between white and pink at a signal-to-noise ratio drawn from this range in dB.
-    room_rt60_s, room_drr_db : (float, float) or None, (float, float)
-        Reverberation with a time (60 dB decay) in seconds and a ratio of direct to reverberant
-        energy in dB drawn from these ranges.
-    noise_share, room_share : float
-        Shares of the images that get noise and reverberation.
-    fill_value : float or None
-        What silence outside the sound looks like in the images; None takes it from the spectrogram
-        preset (:func:`stressnet.training.image_changes.padding_value`).
-    shuffle_labels : bool
-        Permute the labels within the training split and within the validation split: a control
-        that must end at chance on every test set.
-    precision : {"float32", "bfloat16", "float16"}
-        Number format of convolutions and linear layers while training (automatic mixed precision;
-        all else, validation and test stay in float32). bfloat16 is several times faster on hardware
-        made for it (GPUs, CPUs with AMX) and slower elsewhere. float16 needs a GPU; gradients are
-        then scaled so that small ones do not vanish (Micikevicius et al. 2018).
-    seed : int
-        Fixes initial weights, order, augmentation and dropout.
-    """
-
-    name: str
+    name: str  # Name of the recipe
+    # Adam (Kingma & Ba 2015) or Adam with decoupled weight decay (Loshchilov & Hutter 2019).
     optimizer: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 3e-3  # Constant rate, or the peak of the one-cycle schedule
+    # One cycle (Smith & Topin 2019): cosine up over the first quarter of `max_epochs`, cosine down
+    # to almost zero at its end.
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
-    weight_decay: float = 0.01
+    weight_decay: float = 0.01  # Only on weights of convolutions and linear layers
+    # Images per step; the last, smaller batch of an epoch is left out of training (unless there is
+    # only one).
     batch_size: int = 32
-    max_epochs: int = 30
+    max_epochs: int = 30  # Upper limit, and length of the one-cycle schedule
+    # Stop after the epoch that passes this limit. Such a run depends on the speed of the machine
+    # and is not reproducible; the description of the result says so.
     max_minutes: float | None = None
-    patience: int = 30
+    patience: int = 30  # Stop when validation loss has not fallen for this many epochs
+    # Weigh the loss by the inverse frequency of the classes; or draw both classes equally often; or
+    # neither. Validation loss is weighed in the same way unless "none".
     class_balance: Literal["weights", "sampler", "none"] = "weights"
-    label_smoothing: float = 0.0
+    label_smoothing: float = 0.0  # Mass taken from the true class (training loss only)
+    # Test and keep not the weights of the last step but their exponential moving average with this
+    # decay per step (Polyak & Juditsky 1992), 0.995 say; 0: never.
     weight_average: float = 0.0
+    # Train on two-syllable stretches of longer words as well (`stressnet.corpus.longer_words`), as
+    # far as the corpus has them; they are neither validated nor tested on.
     longer_words: bool = False
+    # Weight of a second loss, of networks that say which part of the word (outside, consonants,
+    # nucleus 1, nucleus 2) each stretch of the image belongs to (`nuclei`, `transformer`): the
+    # cross entropy of that. `train_loss` in the history is the sum of both.
     part_weight: float = 0.0
+    # Images move by up to this many frames to either side; what enters is `fill_value`.
     time_shift_frames: int = 0
+    # One stretch of up to so many frames and one band of up to so many bins are set to `fill_value`
+    # (SpecAugment, Park et al. 2019, without warping).
     mask_frames: int = 0
     mask_bins: int = 0
+    # Words are said up to this share faster or slower, at the same pitch. This and the following
+    # changes are described in `stressnet.training.image_changes`; 0 or None: never.
     speed_range: float = 0.0
+    # Harmonics move by up to so many semitones up or down, formants stay.
     pitch_semitones: float = 0.0
-    vocal_tract_range: float = 0.0
+    vocal_tract_range: float = 0.0  # Formants move by up to this share up or down, harmonics stay
+    # Noise between white and pink at a signal-to-noise ratio drawn from this range in dB.
     noise_snr_db: tuple[float, float] | None = None
+    # noise_share, room_share: Shares of the images that get noise and reverberation.
     noise_share: float = 0.5
+    # Reverberation with a time (60 dB decay) in seconds and a ratio of direct to reverberant energy
+    # in dB drawn from these ranges.
     room_rt60_s: tuple[float, float] | None = None
     room_drr_db: tuple[float, float] = (0.0, 15.0)
     room_share: float = 0.5
+    # What silence outside the sound looks like in the images; None takes it from the spectrogram
+    # preset (`stressnet.training.image_changes.padding_value`).
     fill_value: float | None = None
+    # Permute the labels within the training split and within the validation split: a control that
+    # must end at chance on every test set.
     shuffle_labels: bool = False
+    # Number format of convolutions and linear layers while training (automatic mixed precision; all
+    # else, validation and test stay in float32). bfloat16 is several times faster on hardware made
+    # for it (GPUs, CPUs with AMX) and slower elsewhere. float16 needs a GPU; gradients are then
+    # scaled so that small ones do not vanish (Micikevicius et al. 2018).
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    seed: int = 0
+    seed: int = 0  # Fixes initial weights, order, augmentation and dropout
 
     def __post_init__(self) -> None:
         for name in ("noise_snr_db", "room_rt60_s", "room_drr_db"):
