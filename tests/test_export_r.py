@@ -15,6 +15,7 @@ from report_runs import make_run
 from stressnet.cli import cli
 from stressnet.runs.tables import write_csv
 from stressnet.stages.export_r.run import by_syllable
+from stressnet.stages.measure import measure_corpus
 
 
 def has_r() -> bool:
@@ -30,7 +31,8 @@ def exported(make_corpus, tmp_path_factory) -> tuple[Path, Path]:
     """A run, and what export-r made of it."""
     run = make_run(make_corpus, tmp_path_factory.getbasetemp() / "report-run")
     out = tmp_path_factory.mktemp("r") / "out"
-    done = CliRunner().invoke(cli, ["export-r", str(run), str(out)])
+    cues = measure_corpus(run.parent / "corpus", out.with_name("cues"), contours=3).path
+    done = CliRunner().invoke(cli, ["export-r", str(run), str(out), "--measured", str(cues)])
     assert done.exit_code == 0, done.output
     assert "rows of relevance.csv" in done.output and "analysis.R" in done.output
     return run, out
@@ -82,11 +84,21 @@ def test_cues_have_a_row_per_syllable() -> None:
     assert rows["nucleus_f1_hz"].tolist()[:3] == [500.0, 600.0, 300.0]
 
 
+def test_cues_of_longer_words_have_a_row_for_each_of_their_syllables() -> None:
+    vowels = {"nucleus_1": ["AH0", "OW0"], "nucleus_2": ["AE1", "EH1"], "nucleus_3": ["AH0", None]}
+    stress = ["PENULTIMATE", "FINAL"]
+    cues = pd.DataFrame({"token_id": ["banana", "hotel"], "stress": stress, **vowels})
+    rows = by_syllable(cues)
+    assert rows["token_id"].tolist() == ["banana"] * 3 + ["hotel"] * 2
+    assert rows["stressed"].tolist() == [False, True, False, False, True]
+
+
 @pytest.mark.skipif(not has_r(), reason="R with lme4 and ggplot2 is not here")
 def test_r_finds_the_means_of_the_summary(exported) -> None:
     run, out = exported
     subprocess.run(["Rscript", "analysis.R"], cwd=out, check=True, capture_output=True)
-    assert (out / "relevance.pdf").stat().st_size > 1000
+    for name in ("relevance.pdf", "contours.pdf"):
+        assert (out / name).stat().st_size > 1000
     found = pd.read_csv(out / "table.csv").set_index("region")
     relevance = pd.read_parquet(run / "relevance.parquet")
     for region, row in found.iterrows():

@@ -53,6 +53,24 @@ def test_one_row_per_token_with_known_pitch(corpus: Path, measured: Path) -> Non
     assert (table["nucleus_1_relative_duration"] < 0.5).all()
 
 
+def test_contours_have_equal_parts(corpus: Path, measured: Path, tmp_path: Path) -> None:
+    out = measure_corpus(corpus, tmp_path / "out", contours=4).path
+    for name in TABLES:
+        assert (out / name).read_bytes() == (measured / name).read_bytes(), name
+    table = pd.read_parquet(out / "contours.parquet")
+    tokens = pd.read_parquet(corpus / TOKENS).set_index("token_id")
+    assert len(table) == len(tokens) * 3 * 4 and not (measured / "contours.parquet").exists()
+    token = "anna-0_001_WATER"  # W AO1 T ER0, 80 ms each
+    own = table[table["token_id"] == token].set_index(["part", "point"])
+    assert own.loc["word", "time_s"].tolist() == pytest.approx([0.04, 0.12, 0.20, 0.28])
+    assert own.loc["vowel_2", "time_s"].tolist() == pytest.approx([0.25, 0.27, 0.29, 0.31])
+    assert own.loc["vowel_1", "f0_hz"].tolist() == pytest.approx([210.0] * 4, rel=0.02)
+    assert own.loc["vowel_1", "f0_st"].abs().max() < 0.5
+    assert own["intensity_db"].loc["vowel_1", 2] > own["intensity_db"].loc["word", 3] + 10
+    csv = pd.read_csv(out / "contours.csv")
+    assert list(csv) == list(table) and csv["f0_hz"].isna().equals(table["f0_hz"].isna())
+
+
 def test_csv_says_the_same(measured: Path) -> None:
     parquet = pd.read_parquet(measured / "cues.parquet")
     csv = pd.read_csv(measured / "cues.csv")

@@ -88,12 +88,12 @@ ID_COLUMNS: tuple[str, ...] = (
 """Columns copied from the corpus so that the table can be used alone; no cue is made of them."""
 
 
-def cue_columns() -> list[str]:
+def cue_columns(n_syllables: int = 2) -> list[str]:
     """Names of the measured columns, syllable by syllable, in the order of the table."""
     return [
         f"{domain}_{k}_{cue.name}"
         for domain in BOTH
-        for k in (1, 2)
+        for k in range(1, n_syllables + 1)
         for cue in CUES
         if domain in cue.domains
     ]
@@ -109,6 +109,9 @@ def contrast_columns() -> dict[str, Cue]:
     }
 
 
-def table_columns() -> list[str]:
-    """All columns of ``cues.parquet``, in order."""
-    return [*ID_COLUMNS, *WORD_COLUMNS, *cue_columns(), *contrast_columns(), "missing_reason"]
+def table_columns(n_syllables: int = 2) -> list[str]:
+    """All columns of ``cues.parquet``, in order; of longer words no comparison of two syllables."""
+    longer = [f"nucleus_{k}" for k in range(3, n_syllables + 1)]
+    compared = contrast_columns() if n_syllables == 2 else ()
+    measured = (*WORD_COLUMNS, *cue_columns(n_syllables), *compared)
+    return [*ID_COLUMNS, *longer, *measured, "missing_reason"]

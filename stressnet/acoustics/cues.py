@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from stressnet.acoustics.prosodic_cues import (
     pitch_cues,
     pitch_range_st,
     praat_intensity,
+    semitones,
 )
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.acoustics.track_types import N_FORMANTS
@@ -43,9 +45,11 @@ from stressnet.acoustics.vowel_spectrum import (
     vowel_samples,
     vowel_spectrum,
 )
+from stressnet.corpus.tokens import syllable_limits, vowel_spans
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
 from stressnet.lexicon.pronunciation import is_vowel
+from stressnet.lexicon.stress import MOST_SYLLABLES
 
 MIDDLE = (0.3, 0.7)
 """Part of a vowel in which formants are measured: away from the neighbours' transitions."""
@@ -60,38 +64,54 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Segments:
-    """A token's word, syllable boundary and two vowels in its excerpt, in seconds and in order."""
+    """A token's word, syllable boundaries and vowels in its excerpt, in seconds and in order.
+
+    ``further_s`` are boundaries after the first.
+    """
 
     word: Span
     boundary_s: float
-    nuclei: tuple[Span, Span]
+    nuclei: tuple[Span, ...]
+    further_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        first, second = self.nuclei
+        limits = [self.word[0], *(s for span in self.nuclei for s in span), self.word[1]]
+        gaps = [after - before for before, after in pairwise(limits)]
+        vowels = gaps[1::2]
         if not (
-            self.word[0] <= first[0] < first[1] <= second[0] < second[1] <= self.word[1]
-            and self.word[0] < self.boundary_s < self.word[1]
+            min(gaps) >= 0
+            and min(vowels) > 0
+            and self.word[0] < min(self.boundaries)
+            and max(self.boundaries) < self.word[1]
         ):
             raise ConfigError(
                 f"the parts of a token are out of order: word {self.word}, syllable boundary "
                 f"{self.boundary_s}, vowels {self.nuclei}; check the alignment"
             )
 
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        """Limits between its syllables."""
+        return (self.boundary_s, *self.further_s)
+
+    @property
+    def numbers(self) -> range:
+        """Its syllables, counted from 1."""
+        return range(1, len(self.nuclei) + 1)
+
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Segments:
         """From a row of ``tokens.parquet``."""
         zero_s = row["excerpt_start_s"]
-        word, first, second = (
-            (row[f"{part}start_s"] - zero_s, row[f"{part}end_s"] - zero_s)
-            for part in ("", "nucleus_1_", "nucleus_2_")
-        )
-        return cls(word, row["boundary_s"] - zero_s, (first, second))
+        start_s, *boundaries, end_s = (limit - zero_s for limit in syllable_limits(row))
+        return cls((start_s, end_s), boundaries[0], tuple(vowel_spans(row)), tuple(boundaries[1:]))
 
     def span(self, domain: str, number: int) -> Span:
-        """Limits of a syllable or nucleus, 1 or 2."""
+        """Limits of a syllable or nucleus, counted from 1."""
         if domain == NUCLEUS:
             return self.nuclei[number - 1]
-        return (self.word[0], self.boundary_s) if number == 1 else (self.boundary_s, self.word[1])
+        limits = (self.word[0], *self.boundaries, self.word[1])
+        return limits[number - 1], limits[number]
 
 
 @dataclass(frozen=True)
@@ -133,20 +153,48 @@ def measure_token(
     NaN until :func:`place_vowels`. Raises `AudioError` if the excerpt is no finite sound or cannot
     carry the formant ceiling.
     """
-    analysis = Analysis.of(samples, rate_hz, voice)
+    return measure_analysed(Analysis.of(samples, rate_hz, voice), segments, speech_rate)
+
+
+def measure_analysed(analysis: Analysis, segments: Segments, speech_rate: float) -> dict[str, Any]:
+    """The same of an excerpt that is analysed already; contrasts are only of disyllables."""
     reasons = analysis.reasons
     if not np.isfinite(speech_rate):
         reasons.append("utterance: no speech rate")
-    if not np.isfinite(voice.f0_median_hz):
+    if not np.isfinite(analysis.median_hz):
         reasons.append("speaker: no median F0")
     row = _word_cues(analysis, segments, speech_rate)
     for domain in BOTH:
-        for number in (1, 2):
+        for number in segments.numbers:
             cues = part_cues(analysis, domain, number, segments.span(domain, number), speech_rate)
             row |= {f"{domain}_{number}_{name}": value for name, value in cues.items()}
-    row |= contrasts(row)
+    if len(segments.nuclei) == 2:
+        row |= contrasts(row)
     row["missing_reason"] = "; ".join(reasons)
     return row
+
+
+def contour_rows(analysis: Analysis, segments: Segments, n_points: int) -> list[dict[str, Any]]:
+    """F0 and intensity in the middles of ``n_points`` equal parts of the word and of each vowel.
+
+    One row per part and point: ``part`` (``word``, ``vowel_1``, ...), ``point`` (from 1),
+    ``time_s`` from the word's onset, ``f0_hz``, ``f0_st`` re the speaker's median (both between
+    frames linearly interpolated, NaN where unvoiced), ``intensity_db`` (cubic).
+    """
+    vowels = {f"vowel_{k}": segments.span(NUCLEUS, k) for k in segments.numbers}
+    rows = []
+    for part, (start_s, end_s) in {"word": segments.word, **vowels}.items():
+        for point in range(1, n_points + 1):
+            time_s = start_s + (point - 0.5) / n_points * (end_s - start_s)
+            f0_hz = level = np.nan
+            if analysis.pitch is not None:
+                f0_hz = call(analysis.pitch, "Get value at time", time_s, "Hertz", "Linear")
+            if analysis.intensity is not None:
+                level = call(analysis.intensity, "Get value at time", time_s, "Cubic")
+            row = {"part": part, "point": point, "time_s": time_s - segments.word[0]}
+            pitch = {"f0_hz": f0_hz, "f0_st": semitones(f0_hz, analysis.median_hz)}
+            rows.append({**row, **pitch, "intensity_db": level})
+    return rows
 
 
 def articulation_rate(phones: Iterable[Interval]) -> float:
@@ -295,29 +343,33 @@ def contrasts(row: dict[str, Any]) -> dict[str, float]:
 def place_vowels(table: pd.DataFrame) -> pd.DataFrame:
     """A copy of rows of :func:`measure_token` of one speaker with peripherality and reduction.
 
-    The centroid and the medians are those of all the speaker's vowels in the table, first and
-    second alike; vowels with suspect formants do not enter the centroid. With too few vowels for a
+    The centroid and the medians are those of all the speaker's vowels in the table, in whichever
+    syllable; vowels with suspect formants do not enter the centroid. With too few vowels for a
     centroid the values stay NaN and ``missing_reason`` says so.
     """
     table = table.copy()
+    numbers = [k for k in range(1, MOST_SYLLABLES + 1) if f"nucleus_{k}_f1_hz" in table]
     values = {
-        name: np.concatenate([table[f"nucleus_{k}_{name}"].to_numpy(np.float64) for k in (1, 2)])
+        name: np.concatenate([table[f"nucleus_{k}_{name}"].to_numpy(np.float64) for k in numbers])
         for name in ("f1_hz", "f2_hz", "duration_s", "relative_duration", "formants_suspect")
     }
     sound = values["formants_suspect"] == 0
     centroid = centroid_bark(values["f1_hz"][sound], values["f2_hz"][sound])
     distance = peripherality_bark(values["f1_hz"], values["f2_hz"], centroid)
     rate = values["relative_duration"]
-    length = rate if np.isfinite(rate).all() else values["duration_s"]
+    there = np.isfinite(values["duration_s"])  # shorter words have fewer vowels
+    length = rate if np.isfinite(rate[there]).all() else values["duration_s"]
     known = np.isfinite(distance) & sound
     median = float(np.median(distance[known])) if known.any() else float("nan")
-    reduced = is_reduced(distance, length, median, float(np.median(length)))
-    for number, part in ((1, slice(None, len(table))), (2, slice(len(table), None))):
-        table[f"nucleus_{number}_peripherality_bark"] = distance[part]
-        table[f"nucleus_{number}_is_reduced"] = reduced[part]
-    table["nucleus_diff_peripherality_bark"] = (
-        table["nucleus_1_peripherality_bark"] - table["nucleus_2_peripherality_bark"]
-    )
+    reduced = is_reduced(distance, length, median, float(np.median(length[there])))
+    parts = (np.split(values, len(numbers)) for values in (distance, reduced))
+    for number, own, is_short in zip(numbers, *parts, strict=True):
+        table[f"nucleus_{number}_peripherality_bark"] = own
+        table[f"nucleus_{number}_is_reduced"] = is_short
+    if len(numbers) == 2:
+        table["nucleus_diff_peripherality_bark"] = (
+            table["nucleus_1_peripherality_bark"] - table["nucleus_2_peripherality_bark"]
+        )
     if np.isnan(centroid).any():
         note = "speaker: too few vowels for a vowel space"
         table["missing_reason"] = [f"{r}; {note}" if r else note for r in table["missing_reason"]]

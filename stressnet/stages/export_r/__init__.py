@@ -16,7 +16,7 @@ class ExportRConfig:
     """Which tables are written beside those of the run."""
 
     measured: Path | None = option(
-        None, help="What measure wrote: its cues, one row per syllable, are added."
+        None, help="What measure wrote: its cues, one row per syllable, and contours are added."
     )
 
 

@@ -54,3 +54,21 @@ if (file.exists("cues.csv")) {
                 data = subset(cues, !is.na(stressed)))
   print(summary(model)$coefficients, digits = 3)
 }
+
+if (file.exists("contours.csv")) {
+  contours <- read.csv("contours.csv", na.strings = "", stringsAsFactors = TRUE)
+  contours <- merge(contours, tokens[c("token_id", "stress", "speaker")], by = "token_id")
+  # Mean contours by class; loudness beside the word's own mean. Unvoiced points have no F0.
+  contours$intensity_db <- contours$intensity_db -
+    ave(contours$intensity_db, contours$token_id, FUN = function(x) mean(x, na.rm = TRUE))
+  shown <- rbind(transform(contours, what = "F0 (st re speaker's median)", value = f0_st),
+                 transform(contours, what = "intensity (dB re word's mean)", value = intensity_db))
+  means <- aggregate(value ~ what + part + point + stress, data = shown, FUN = mean)
+  figure <- ggplot(means, aes(x = point, y = value, colour = stress)) + geom_line() +
+    facet_grid(what ~ part, scales = "free_y", switch = "y") +
+    scale_colour_manual(values = c(INITIAL = "#c8400c", PREANTEPENULTIMATE = "#222222",
+                                   ANTEPENULTIMATE = "#c8400c", PENULTIMATE = "#009e73",
+                                   FINAL = "#1768ac")) +
+    labs(x = "point (equal parts of the vowel or word)", y = NULL) + theme_minimal(base_size = 9)
+  ggsave("contours.pdf", figure, width = 160, height = 90, units = "mm")
+}

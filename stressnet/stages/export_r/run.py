@@ -1,7 +1,8 @@
 """Tables of a run for R.
 
 ``tokens.csv`` has a row per token, ``relevance.csv`` one per token and region, ``cues.csv`` one per
-token and syllable. Logicals are TRUE and FALSE, what is missing is an empty cell.
+token and syllable, ``contours.csv`` one per token, part and point. Logicals are TRUE and FALSE,
+what is missing is an empty cell.
 """
 
 import re
@@ -11,17 +12,18 @@ from pathlib import Path
 import pandas as pd
 
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.stress import Stress
 from stressnet.report.run import RelevanceRun
 from stressnet.runs import Result, RunFolder, hash_file
 from stressnet.runs.manifest import FILE_NAME
 from stressnet.runs.tables import read_table
 from stressnet.stages.export_r import ExportRConfig
 from stressnet.stages.manipulate.inputs import fingerprint_of
+from stressnet.stages.measure.run import CONTOURS
 from stressnet.stages.measure.run import TABLE as CUES
 
 SCRIPT, DICTIONARY = "analysis.R", "data-dictionary.md"
-_OF_A_SYLLABLE = re.compile(r"(syllable|nucleus)_([12])(?:_(.*))?")
+_OF_A_SYLLABLE = re.compile(r"(syllable|nucleus)_(\d)(?:_(.*))?")
 _OF_TOKENS = ("word", "family", "speaker", "stress", "stress_predicted", "correct", "split")
 
 
@@ -40,7 +42,11 @@ def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Resul
     if config.measured is not None:
         inputs["cues"] = fingerprint_of(config.measured, opened.open_corpus())
         cues = read_table(config.measured / CUES)
-        tables["cues"] = by_syllable(cues[cues["token_id"].isin(opened.tokens["token_id"])])
+        own = opened.tokens["token_id"]
+        tables["cues"] = by_syllable(cues[cues["token_id"].isin(own)])
+        if (config.measured / CONTOURS).is_file():
+            contours = read_table(config.measured / CONTOURS)
+            tables["contours"] = contours[contours["token_id"].isin(own)]
     folder.begin(config, inputs=inputs, notes={"run": str(opened.path)})
     for name, table in tables.items():
         folder.table(f"{name}.csv", table)
@@ -59,24 +65,27 @@ def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Resul
 def by_syllable(cues: pd.DataFrame) -> pd.DataFrame:
     """Cues with one row per token and syllable instead of columns for each syllable.
 
-    What is known of the token, then ``syllable`` (1, 2), ``stressed``, ``vowel``, and the cues of
-    the syllable and its vowel: ``syllable_duration_s``, ``nucleus_f1_hz``. Columns that compare the
-    two syllables are left out: R makes them from these.
+    What is known of the token, then ``syllable`` (1, 2, ...), ``stressed``, ``vowel``, and the cues
+    of the syllable and its vowel: ``syllable_duration_s``, ``nucleus_f1_hz``. Columns that compare
+    the two syllables are left out: R makes them from these.
     """
     parts = {name: _OF_A_SYLLABLE.fullmatch(name) for name in cues.columns}
     compared = re.compile(r"(syllable|nucleus)_(diff|log2ratio)_")
     shared = [name for name, part in parts.items() if part is None and not compared.match(name)]
+    numbers = sorted({int(part[2]) for part in parts.values() if part is not None})
+    n_syllables = cues[[f"nucleus_{k}" for k in numbers]].notna().sum(axis=1)
+    pairs = zip(cues["stress"], n_syllables, strict=True)
+    places = [Stress(s).syllable(n) + 1 if pd.notna(s) else None for s, n in pairs]
+    place_of = pd.Series(places, index=cues.index, dtype="Int64")
     rows = []
-    for number, stress in enumerate(CLASSES, start=1):
+    for number in numbers:
         own = {
             name: "vowel" if part[3] is None else f"{part[1]}_{part[3]}"
             for name, part in parts.items()
             if part is not None and part[2] == str(number)
         }
         table = cues[[*shared, *own]].rename(columns=own)
-        place = len(shared)
-        table.insert(place, "syllable", number)
-        stressed = (cues["stress"] == stress).where(cues["stress"].notna()).astype("boolean")
-        table.insert(place + 1, "stressed", stressed)
-        rows.append(table)
+        table.insert(len(shared), "syllable", number)
+        table.insert(len(shared) + 1, "stressed", place_of == number)
+        rows.append(table[number <= n_syllables])
     return pd.concat(rows, ignore_index=True).sort_values(["token_id", "syllable"], kind="stable")

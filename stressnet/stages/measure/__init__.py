@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stressnet.errors import ConfigError
-from stressnet.runs import CORPUS, Stage, option
+from stressnet.runs import ANY_CORPUS, Stage, option
 
 CEILINGS = ("auto", "sex", "optimise", "smoothest")
 """How formant ceilings are found; the methods of :mod:`stressnet.acoustics.speakers`."""
@@ -34,6 +34,13 @@ class MeasureConfig:
         help="Formant ceiling: auto (by sex; optimised where the sex is unknown), sex, optimise, "
         "smoothest, or hertz.",
     )
+    contours: int = option(
+        0,
+        minimum=0,
+        help="Write F0 and intensity at so many points, equally far apart, of each vowel and word "
+        "(contours.parquet, contours.csv).",
+        default_text="none",
+    )
 
     def __post_init__(self) -> None:
         is_number = self.ceiling.replace(".", "", 1).isdecimal()
@@ -57,7 +64,7 @@ measure_corpus = Stage(
     "measure",
     config=MeasureConfig,
     kind="cues",
-    inputs=(CORPUS,),
+    inputs=(ANY_CORPUS,),
     text="stressnet.stages.measure.run:measured_text",
     items="tokens could not be measured",
     has_jobs=True,

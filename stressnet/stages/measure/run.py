@@ -27,12 +27,13 @@ from stressnet.stages.measure.speakers import (
 from stressnet.stages.measure.tokens import measure_tokens
 
 TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"
+CONTOURS = "contours.parquet"
 
 
 def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
     """Measure all tokens of a corpus; ``cues`` has a row per token, see ``docs/cues.md``."""
     tokens = corpus.tokens
-    folder.begin(
+    is_there = folder.begin(
         config,
         {"corpus": corpus},
         notes={
@@ -43,12 +44,19 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
         },
         steps=[Step("measure", len(tokens), seconds_each=0.15)],
     )
+    if is_there:
+        return Result.kept(folder)
     voices = find_voices(corpus, config, folder)
-    measured = measure_tokens(corpus, voices, folder)
+    measured, contours = measure_tokens(corpus, voices, folder, config.contours)
     with folder.progress.stage("tables"):
-        ids = tokens[list(ID_COLUMNS)]
-        table = ids.merge(_with_vowel_space(measured, tokens), on="token_id", validate="1:1")
-        table = _typed(table[table_columns()])
+        measured = _with_vowel_space(measured, tokens)
+        columns = table_columns(corpus.lengths.longest)
+        ids = tokens[[name for name in columns if name in tokens]]
+        table = ids.merge(measured, on="token_id", validate="1:1")
+        table = _typed(table.reindex(columns=columns))
+        if contours is not None:
+            folder.table(CONTOURS, contours)
+            folder.table("contours.csv", contours, float_format="%.6g")
         folder.table(TABLE, table)
         folder.table(TABLE_CSV, table, lineterminator="\n")
         speakers = pd.DataFrame(speaker_rows(voices))
@@ -66,10 +74,11 @@ def _with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFr
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """Flags as booleans that may be missing, everything else measured as a float."""
-    flags = {f"nucleus_{k}_{cue.name}" for cue in CUES if cue.is_flag for k in (1, 2)}
-    measured = table.columns.difference([*ID_COLUMNS, "missing_reason"])
-    table = table.astype(dict.fromkeys(measured, "float64"))
-    return table.astype(dict.fromkeys(measured.intersection(list(flags)), "boolean"))
+    names = [str(name) for name in table]
+    flags = [name for name in names if name.endswith(tuple(c.name for c in CUES if c.is_flag))]
+    kept = [name for name in names if name in ID_COLUMNS or name[len("nucleus_") :].isdigit()]
+    measured = table.columns.difference([*kept, "missing_reason"])
+    return table.astype({**dict.fromkeys(measured, "float64"), **dict.fromkeys(flags, "boolean")})
 
 
 def _praat_arguments(voices: dict[str, dict[str, Any]]) -> dict[str, Any]:

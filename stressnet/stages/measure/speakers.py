@@ -21,6 +21,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import vowel_spans
 from stressnet.errors import StressnetError
 from stressnet.lexicon.pronunciation import bare
+from stressnet.lexicon.stress import MOST_SYLLABLES
 from stressnet.runs import RunFolder
 from stressnet.runs.names import inside
 from stressnet.runs.problems import warnings_about
@@ -29,7 +30,7 @@ from stressnet.stages.measure import MeasureConfig
 _SPEAKER_SAMPLE = 40  # excerpts for the pitch range, as build-corpus takes them
 _VOWEL_SAMPLE = 60
 _VOWEL_CONTEXT_S = 0.06
-
+_NUMBERS = range(1, MOST_SYLLABLES + 1)
 
 TIMES = (
     "token_id",
@@ -39,16 +40,16 @@ TIMES = (
     "start_s",
     "end_s",
     "boundary_s",
-    *(f"nucleus_{k}_{edge}_s" for k in (1, 2) for edge in ("start", "end")),
-    "nucleus_1",
-    "nucleus_2",
+    *(f"boundary_{k}_s" for k in range(2, MOST_SYLLABLES)),
+    *(f"nucleus_{k}{part}" for k in _NUMBERS for part in ("_start_s", "_end_s", "")),
 )
 """All that measuring may see of a token; its stress is not among it."""
 
 
 def records_of(tokens: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the token table with only :data:`TIMES`, as plain values."""
-    return [{str(k): v for k, v in row.items()} for row in tokens[list(TIMES)].to_dict("records")]
+    times = tokens[[name for name in TIMES if name in tokens]]
+    return [{str(k): v for k, v in row.items()} for row in times.to_dict("records")]
 
 
 def first_pass(pitch_method: str) -> PitchSettings:
@@ -119,11 +120,7 @@ def _vowels(excerpts: Sequence[tuple[dict[str, Any], Audio]]) -> list[Vowel]:
     """Vowels of a speaker, cut with context; categories without stress digits."""
     vowels = []
     for row, audio in excerpts:
-        for number in (1, 2):
-            start_s, end_s = (
-                row[f"nucleus_{number}_{edge}_s"] - row["excerpt_start_s"]
-                for edge in ("start", "end")
-            )
+        for number, (start_s, end_s) in enumerate(vowel_spans(row), start=1):
             first_s = max(0.0, start_s - _VOWEL_CONTEXT_S)
             first_s = round(first_s * audio.rate_hz) / audio.rate_hz
             cut = audio.cut(first_s, end_s + _VOWEL_CONTEXT_S)

@@ -7,7 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from stressnet.acoustics.cues import Segments, articulation_rate, measure_token
+from stressnet.acoustics.cues import (
+    Analysis,
+    Segments,
+    articulation_rate,
+    contour_rows,
+    measure_analysed,
+)
 from stressnet.acoustics.speakers import SpeakerSettings
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.audio import read_audio
@@ -21,14 +27,16 @@ from stressnet.stages.measure.speakers import records_of, settings_of
 CHUNK = 40  # Tokens of one speaker per task
 
 
-_ChunkTask = tuple[Path, list[dict[str, Any]], SpeakerSettings, Path]
-"""Corpus, rows of tokens, their speaker's settings, and the file to write."""
+_ChunkTask = tuple[Path, list[dict[str, Any]], SpeakerSettings, Path, int]
+"""Corpus, rows of tokens, their speaker's settings, the file to write, and points of contours."""
+
+_CONTOURS = "-contours"
 
 
 def measure_tokens(
-    corpus: Corpus, voices: dict[str, dict[str, Any]], folder: RunFolder
-) -> pd.DataFrame:
-    """Cues of every token, without the vowel space."""
+    corpus: Corpus, voices: dict[str, dict[str, Any]], folder: RunFolder, n_points: int
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Cues of every token, without the vowel space, and contours if points are asked for."""
     parts = folder.state / "chunks"
     parts.mkdir(exist_ok=True)
 
@@ -38,7 +46,7 @@ def measure_tokens(
             rows, voice = records_of(part), settings_of(voices[str(speaker)])
             for start in range(0, len(rows), CHUNK):
                 file = parts / f"{number:06d}.parquet"
-                yield str(number), (corpus.path, rows[start : start + CHUNK], voice, file)
+                yield str(number), (corpus.path, rows[start : start + CHUNK], voice, file, n_points)
                 number += 1
 
     n = len(corpus.tokens)
@@ -48,32 +56,38 @@ def measure_tokens(
         folder.problems += [
             Problem(token_id, "measure", Severity.ERROR, reason) for token_id, reason in failures
         ]
-    tables = [pd.read_parquet(file) for file in sorted(parts.glob("*.parquet"))]
-    if not tables:
+    cues, contours = (_together(parts, f"*{end}.parquet") for end in ("[0-9]", _CONTOURS))
+    if cues is None:
         first = folder.problems[0].reason if folder.problems else "it has no tokens"
         raise CorpusError(f"{corpus.path}: no token could be measured; {first}")
-    return pd.concat(tables, ignore_index=True)
+    return cues, contours
+
+
+def _together(folder: Path, pattern: str) -> pd.DataFrame | None:
+    """Tables of some files as one; None if there are no files."""
+    tables = [pd.read_parquet(file) for file in sorted(folder.glob(pattern))]
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _measure_chunk(task: _ChunkTask) -> list[tuple[str, str]]:
     """Measure some tokens of one speaker into a file; returns what failed."""
-    corpus, tokens, voice, file = task
-    rows, failures = [], []
+    corpus, tokens, voice, file, n_points = task
+    rows, contours, failures = [], [], []
     for row in tokens:
         try:
             audio = read_audio(inside(corpus, row["excerpt_file"]))
             segments = Segments.of_row(row)
-            cues = measure_token(
-                audio.samples,
-                audio.rate_hz,
-                segments,
-                voice,
-                speech_rate=_speech_rate(corpus, row["utterance_id"]),
-            )
+            analysis = Analysis.of(audio.samples, audio.rate_hz, voice)
+            rate = _speech_rate(corpus, row["utterance_id"])
+            cues = measure_analysed(analysis, segments, rate)
         except StressnetError as error:
             failures.append((row["token_id"], str(error)))
             continue
-        rows.append({"token_id": row["token_id"], **cues})
+        named = {"token_id": row["token_id"]}
+        rows.append({**named, **cues})
+        contours += [{**named, **point} for point in contour_rows(analysis, segments, n_points)]
+    if contours:
+        write_parquet(pd.DataFrame(contours), file.with_stem(file.stem + _CONTOURS))
     if rows:
         write_parquet(pd.DataFrame(rows), file)
     return failures
