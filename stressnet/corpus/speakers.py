@@ -81,17 +81,22 @@ def examples(names: Iterable[str], most: int = 3) -> str:
 
 
 def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
-    """The first table of speakers that exists in ``root``.
+    """The first table of speakers that exists in ``root``; of a pattern, all that there are.
 
     Columns are found by their headers ``speaker`` and ``sex``, else by number; they may be
     separated by tabs, commas, semicolons or blanks if the recipe's delimiter does not occur. A
     first line that gives somebody's sex is no header.
     """
-    table = next((table for table in tables if (root / table.file).is_file()), None)
+    there = ((table, _files(root, table.file)) for table in tables)
+    table, paths = next(((table, paths) for table, paths in there if paths), (None, []))
     if table is None:
         return Speakers()
-    path = root / table.file
-    rows = read_rows(path, prefer=table.delimiter, comment=table.comment, blanks=True)
+    path = paths[0]
+    rows = [
+        row
+        for each in paths
+        for row in read_rows(each, prefer=table.delimiter, comment=table.comment, blanks=True)
+    ]
     speaker_column, sex_column = table.speaker_column, table.sex_column
     if table.header and rows:
         header = [cell.lower() for cell in rows[0][1]]
@@ -125,6 +130,11 @@ def read_speakers(root: Path, tables: Sequence[SpeakerTable]) -> Speakers:
         f"line names a speaker and the sex, female or male, separated by {delimiter}"
     )
     return Speakers(table.file, sexes, tuple(warnings_about(table.file, "scan", [text])))
+
+
+def _files(root: Path, name: str) -> list[Path]:
+    paths = sorted(root.glob(name)) if "*" in name else [root / name]
+    return [path for path in paths if path.is_file()]
 
 
 def _column(header: Sequence[str], names: Sequence[str], default: int) -> int:
