@@ -61,7 +61,8 @@ def export_tokens(
         for row in rows.to_dict("records"):
             own = folder.path / "tokens" / safe_name(row["speaker"])
             own.mkdir(parents=True, exist_ok=True)
-            stem = own / safe_name(row["token_id"])
+            # Without quotes, which emuR does not bear in names.
+            stem = own / safe_name(row["token_id"]).replace("'", "")
             audio = corpus.excerpt(row["token_id"])
             origin_s = row["excerpt_start_s"]
             if not context:
