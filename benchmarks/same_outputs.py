@@ -52,7 +52,8 @@ corpus-export     corpus export build/out corpus-export/out --csv --wav --textgr
 corpus-merge      corpus merge build/out build-part/out corpus-merge/out --valid-share 0.3
                   --test-share 0.3 --seed 0 -q
 corpus-folds      corpus folds build/out corpus-folds/out --folds 3 --seed 0
-measure           measure build/out measure/out -j 2 -q
+measure           measure build/out measure/out --contours 4 -j 2 -q
+score             score {recordings} score/out {recipe} -j 2 -q
 train             train build/out train/out --seeds 2 --max-epochs 12 --seed 0 -q
 train-lenet       train build/out train-lenet/out --model lenet --max-epochs 2 --seed 0 -q
 train-nuclei      train build/out train-nuclei/out --model nuclei --max-epochs 12 --seed 0 -q

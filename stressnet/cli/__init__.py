@@ -48,7 +48,7 @@ class Topics(click.Group):
 
 
 TOPICS = {
-    "Start here": "demo look predict validate build-corpus train explain report doctor",
+    "Start here": "demo look predict score validate build-corpus train explain report doctor",
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
     "Networks": "models evaluate card search quantise export",

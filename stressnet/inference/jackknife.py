@@ -94,4 +94,9 @@ def jackknife(statistic: Statistic, n_rows: int, clusters: Mapping[str, ArrayLik
 
 def mean_of(values: FloatArray) -> Statistic:
     """The statistic that is the mean of some columns, shape (n_rows, n_quantities)."""
-    return lambda kept: (kept.T @ values) / kept.sum(axis=0)[:, None]
+
+    def mean(kept: FloatArray) -> FloatArray:
+        with np.errstate(invalid="ignore"):  # without the only cluster, nothing is left
+            return (kept.T @ values) / kept.sum(axis=0)[:, None]
+
+    return mean

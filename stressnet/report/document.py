@@ -69,7 +69,7 @@ class Table:
 
     The ``caption`` says what is in it, with units. Columns of words are set ``flush_left``, numbers
     right. ``sounds`` holds a sound per row, to play in a last column without heading; empty for
-    none.
+    none. ``links`` are pages to which the first cells lead.
     """
 
     columns: Sequence[str]
@@ -77,6 +77,7 @@ class Table:
     caption: str = ""
     flush_left: tuple[int, ...] = (0,)
     sounds: Sequence[str] = ()
+    links: Sequence[str] = ()
 
     @classmethod
     def of(

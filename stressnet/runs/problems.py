@@ -56,6 +56,18 @@ def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
             writer.writerow({name: no_formula(cell) for name, cell in asdict(row).items()})
 
 
+def read_problems(folder: Path) -> list[Problem]:
+    """The problems that a finished folder lists, e.g. one within another."""
+    path = folder / "failures.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Problem(row["item"], row["stage"], Severity(row["severity"]), row["reason"])
+            for row in csv.DictReader(file)
+        ]
+
+
 def count_problems(problems: Iterable[Problem]) -> dict[str, int]:
     """Number of problems per ``severity: stage``."""
     return dict(sorted(Counter(f"{p.severity}: {p.stage}" for p in problems).items()))
