@@ -87,6 +87,8 @@ patch             patch build/out train/out/seed-0 patch/out --pairs synthetic
                   --seed 0 -q
 quantise          quantise build/out train/out/seed-0 quantise/out --mean-bits 8,4
                   --max-tokens 40 --calibration-tokens 16 --map-tokens 6 --resamples 100 --seed 0 -q
+ensemble          ensemble build/out train/out ensemble/out --resamples 100 --seed 0 -q
+decisive          decisive build/out ensemble/out decisive/out --max-tokens 8 --seed 0 -q
 psychometrics     psychometrics manipulate/out psychometrics/out -q
 causal-agreement  causal-agreement build/out train/out/seed-0 causal-agreement/out
                   --measured measure/out --methods epsilon-gamma,random --max-tokens 14 --seed 0

@@ -58,6 +58,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     info = CheckpointInfo("compact", *images.axes.shape, "stressnet", dict(images.preset))
     save_checkpoint(folder / "model", build_model("compact", *images.axes.shape).eval(), info)
+    second = build_model("compact", *images.axes.shape).eval()
+    save_checkpoint(folder / "second", second, info)
     measure_corpus(folder / "corpus", folder / "cues")
     explain_corpus(
         folder / "corpus", folder / "model", folder / "run", splits=("all",), max_tokens=6
@@ -134,6 +136,8 @@ def command(world: Path, name: str, out: Path, *options: object) -> list[object]
     inputs = [world / OF_INPUT.get(one.name, one.name) for one in stage.inputs]
     if name == "corpus merge":
         inputs.append(world / "corpus")
+    if name == "ensemble":
+        inputs.append(world / "second")
     place = ["--out", out] if stage.default_output else [out]
     extra = [text.format(world=world) for text in EXTRA.get(name, [])]
     return [*name.split(), *inputs, *place, "-q", *extra, *options]

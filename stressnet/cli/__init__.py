@@ -51,8 +51,8 @@ TOPICS = {
     "Start here": "demo look predict score validate build-corpus train explain report doctor",
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
-    "Networks": "models evaluate card search quantise export",
-    "Relevance": "stats power regions word export-praat export-r",
+    "Networks": "models evaluate ensemble card search quantise export",
+    "Relevance": "stats decisive power regions word export-praat export-r",
     "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
 """Names of all commands, as ``stressnet --help`` shows them."""

@@ -1,6 +1,7 @@
 """All tokens' spectrograms under one preset, on disk."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ class Images:
     ``values``, shape (n_tokens, n_bins, n_frames), are memory-mapped, read-only, in the order of
     the token table; ``mask``, shape (n_tokens, n_frames), is True where a frame holds sound. All
     tokens share the axes, whose time zero is the word's onset. ``n_truncated`` words are longer
-    than the images.
+    than the images. Images of several presets one above the other (`stack_images`) have ``parts``,
+    and the mask and the axes of the first.
     """
 
     values: NDArray[np.float32]
@@ -29,11 +31,55 @@ class Images:
     axes: Axes
     preset: dict[str, Any]
     n_truncated: int = 0
+    parts: tuple[Images, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """Hash of the preset, which a checkpoint must share to accept these images."""
         return hash_data(self.preset)
+
+
+def stacked(images: Sequence[NDArray]) -> NDArray:
+    """Images of one sound under several presets, (..., n_bins, n_frames), one above the other.
+
+    Those with fewer frames are filled up with zeros, which no network reads.
+    """
+    if len(images) == 1:
+        return images[0]
+    n_frames = max(one.shape[-1] for one in images)
+    wide = [
+        np.pad(one, [(0, 0)] * (one.ndim - 1) + [(0, n_frames - one.shape[-1])]) for one in images
+    ]
+    return np.concatenate(wide, axis=-2)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Arrays of images that are stacked when they are read."""
+
+    arrays: tuple[NDArray, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        bins, frames = ([one.shape[axis] for one in self.arrays] for axis in (1, 2))
+        return len(self.arrays[0]), sum(bins), max(frames)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, index: Any) -> NDArray:
+        return stacked([np.asarray(one[index]) for one in self.arrays])
+
+
+def stack_images(parts: Sequence[Images]) -> Images:
+    """Images of several presets as one, for networks that take several (ensembles)."""
+    preset = {
+        "name": "+".join(one.preset["name"] for one in parts),
+        "parts": [one.preset for one in parts],
+    }
+    values: Any = _Stack(tuple(one.values for one in parts))
+    first = parts[0]
+    return Images(values, first.mask, first.axes, preset, first.n_truncated, tuple(parts))
 
 
 def write_images_header(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from stressnet.acoustics.spectrogram import sound_statistics
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus
+from stressnet.errors import ConfigError
 
 N_FOR_STATISTICS = 500  # Training images from which mean and spread per bin are taken
 
@@ -18,6 +19,11 @@ def bin_statistics(
 
     Taken from training images; from those of ``tokens`` (column ``image``) where there are none.
     """
+    if images.parts:
+        raise ConfigError(
+            "the mean of sound is that of one preset, and this ensemble takes several; choose "
+            "another method, or an ensemble of one preset"
+        )
     where = np.flatnonzero((corpus.tokens["split"] == "train").to_numpy())
     if where.size == 0:
         where = tokens["image"].to_numpy()

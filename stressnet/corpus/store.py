@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.audio import Audio, read_audio
-from stressnet.corpus.images import Images, read_images
+from stressnet.corpus.images import Images, read_images, stack_images
 from stressnet.corpus.tables import (
     PHONE_TYPES,
     SPLIT_TYPES,
@@ -254,7 +254,12 @@ class Corpus:
         return sorted(file.parent.name for file in self.path.glob("spectrograms/*/axes.json"))
 
     def images(self, preset: str) -> Images:
-        """Spectrograms under a preset; a `CorpusError` if they were not built."""
+        """Spectrograms under a preset, or under several (``a+b``) one above the other.
+
+        Raises a `CorpusError` if they were not built.
+        """
+        if "+" in preset:
+            return stack_images([self.images(name) for name in preset.split("+")])
         folder = self.path / "spectrograms" / preset
         if preset not in self.presets():
             raise CorpusError(

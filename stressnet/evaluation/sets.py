@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.languages import language_of
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
-from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
+from stressnet.models.checkpoint import BATCH, INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
 from stressnet.training.corpus_data import Fold, splits_of_fold
@@ -66,6 +66,8 @@ class Unit:
         None where there are no validation tokens.
     balanced : bool
         Whether its loss weighed the classes equally.
+    each : ndarray, shape (n_members, n_tokens), or None
+        Logit differences of the members of an ensemble that is one checkpoint.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Unit:
     logit_difference: NDArray[np.float64]
     calibration: Calibration | None
     balanced: bool
+    each: NDArray[np.float64] | None = None
 
 
 def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
@@ -233,17 +236,24 @@ def predict_units(
         for one in models:
             images = corpus.images(one.info.preset)
             one.check_images(images)
-            logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
-            scores: NDArray[np.float64] = logit_difference(logits.astype(np.float64))
+            each = _answers_of_members(one, images.values, rows)
+            if each is None:
+                logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
+                scores: NDArray[np.float64] = logit_difference(logits.astype(np.float64))
+            else:
+                scores = each.mean(axis=0)
             recipe = one.info.training.get("recipe", {})
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)
             calibration = calibration or load_calibration(one.path, one.digest)
-            unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced)
+            unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced, each)
             units.append(unit)
+            bar.update()
+            if each is not None:
+                units.append(majority_vote(unit))
+                continue
             key = (one.info.architecture, one.info.preset, str(recipe.get("name", "")))
             groups.setdefault(key, []).append(unit)
-            bar.update()
     for (architecture, preset, _), members in groups.items():
         if len(members) > 1:
             mean = np.mean([unit.logit_difference for unit in members], axis=0)
@@ -255,6 +265,30 @@ def predict_units(
             names = tuple(unit.name for unit in members)
             units.append(Unit(name, names, preset, mean, fitted, balanced))
     return units
+
+
+def _answers_of_members(
+    network: TrainedNetwork, images: NDArray[np.float32], rows: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Logit differences, shape (n_members, n_rows); None for a single network."""
+    parts = []
+    for start in range(0, len(rows), BATCH):
+        part = np.asarray(images[rows[start : start + BATCH]], dtype=np.float32)
+        logits = network.logits_of_members(part)
+        if logits is None:
+            return None
+        parts.append(logit_difference(logits))
+    return np.concatenate(parts, axis=1)
+
+
+def majority_vote(unit: Unit) -> Unit:
+    """The ensemble as a vote: what most members say; of a tie, what their mean says."""
+    assert unit.each is not None
+    votes = np.sign(np.where(unit.each >= 0, 1, -1).sum(axis=0))
+    score = np.where(votes == 0, np.where(unit.logit_difference >= 0, 1.0, -1.0), votes)
+    return replace(
+        unit, name=f"{unit.name}, vote", logit_difference=score, calibration=None, each=None
+    )
 
 
 def _images_only(corpus: Corpus, values: NDArray[np.float32]) -> StressData:

@@ -1,6 +1,7 @@
 """Tables of an evaluation: scores, groups, words, speakers, comparisons, hardest tokens."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from stressnet.evaluation.sets import (
     TestSets,
@@ -17,7 +19,8 @@ from stressnet.evaluation.sets import (
     representatives,
     whole_sets,
 )
-from stressnet.inference.bootstrap import Estimate
+from stressnet.inference.bootstrap import Estimate, bootstrapped, mean_of_sides
+from stressnet.lexicon.stress import Stress
 from stressnet.training.calibration import calibration_error, reliability
 from stressnet.training.comparison import compare
 from stressnet.training.metrics import evaluate, majority_readings, mean_over_words
@@ -221,6 +224,42 @@ def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
             found.insert(0, "model", unit.name)
             parts.append(found)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def agreement_table(
+    units: Sequence[Unit], tests: TestSets, *, seed: int, n_resamples: int
+) -> pd.DataFrame:
+    """How often ensembles are right when so many of their members give their answer.
+
+    One row per ensemble, test set and ``n_agreeing``, and one for all its tokens (nan):
+    ``accuracy`` with its interval, and ``mean_probability`` of the answer, calibrated where there
+    is a temperature. The rows for all tokens also have the areas under the curve by which wrong
+    answers are told from right ones: ``auroc_disagreement`` by the standard deviation of the
+    members' logit differences, ``auroc_margin`` by the mean's distance from zero.
+    """
+    rows = []
+    for unit, name, part, scores in _parts(units, tests):
+        if unit.each is None:
+            continue
+        each, signs = unit.each[:, tests.masks[name]], np.where(scores >= 0, 1.0, -1.0)
+        agreeing = ((each >= 0) == (scores >= 0)).sum(axis=0)
+        right = (class_indices(part) == Stress.INITIAL.class_index) == (scores >= 0)
+        p = expit(scores) if unit.calibration is None else unit.calibration.p_initial(scores)
+        sure = np.where(signs > 0, p, 1 - p)
+        for count in (np.nan, *sorted(set(agreeing.tolist()))):
+            chosen = np.isnan(count) | (agreeing == count)
+            hits = right[chosen].astype(np.float64)
+            figure = partial(mean_of_sides, values=hits, sides=[slice(None)])
+            clusters = part.loc[chosen, "speaker"], part.loc[chosen, "lemma"]
+            found = bootstrapped(figure, *clusters, seed=seed, n_resamples=n_resamples)
+            row = {"model": unit.name, "test_set": name, "n_members": len(each)}
+            row |= {"n_agreeing": count, "n": len(hits), **found.columns("accuracy")}
+            row["mean_probability"] = float(sure[chosen].mean())
+            if np.isnan(count) and 0 < hits.mean() < 1:
+                row["auroc_disagreement"] = roc_auc_score(~right, each.std(axis=0, ddof=1))
+                row["auroc_margin"] = roc_auc_score(~right, -np.abs(scores))
+            rows.append(row)
+    return pd.DataFrame(rows).rename(columns={"accuracy_low": "low", "accuracy_high": "high"})
 
 
 def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:

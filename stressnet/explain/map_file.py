@@ -12,20 +12,31 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from stressnet.axes import Axes
 from stressnet.explain import attribute_batch, explain_batch
+from stressnet.explain.grids import on_first_grid
 from stressnet.explain.reference import REFERENCED, reference_images
 from stressnet.runs.arrays import ArrayFile
 from stressnet.runs.journal import Journal
 
 
 class StoredImages(Protocol):
-    """Images on disk: values (n, n_bins, n_frames) and masks of sound (n, n_frames)."""
+    """Images on disk: values (n, n_bins, n_frames) and masks of sound (n, n_frames).
+
+    Of several presets one above the other, ``parts`` are those of each.
+    """
 
     @property
     def values(self) -> NDArray[np.float32]: ...
 
     @property
     def mask(self) -> NDArray[np.bool_]: ...
+
+    @property
+    def axes(self) -> Axes: ...
+
+    @property
+    def parts(self) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -59,12 +70,13 @@ def compute_maps(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the maps of some images into a ``.npy`` file.
 
-    The file gets an array (n, n_bins, n_frames) float32, in the order of ``request.index``; the
+    The file gets an array (n, n_bins, n_frames) float32, in the order of ``request.index`` (maps of
+    images of several presets meet on the axes of the first); the
     ``journal`` records finished batches, the ``bar`` counts images. Returns a table with a row per
     image (outputs and conservation), and the mean ledger per layer.
     """
     index = request.index
-    shape = (len(index), *images.values.shape[1:])
+    shape = (len(index), *images.axes.shape)
     with ArrayFile(file, shape, keep=bool(journal.done)) as maps:
         for start in range(0, len(index), BATCH):
             part = index[start : start + BATCH]
@@ -99,7 +111,10 @@ def _explain_part(
     by_class = request.output != "logit-difference" and classes is not None
     target = torch.from_numpy(classes) if by_class else None
     if request.composite not in REFERENCED or request.spectrum is None:
-        return explain_batch(model, inputs, request.composite, request.output, target)
+        explained = explain_batch(model, inputs, request.composite, request.output, target)
+        if images.parts:
+            return on_first_grid(explained, [one.axes for one in images.parts])
+        return explained
     baseline = reference_images(picture, images.mask[part], request.spectrum)
     return attribute_batch(
         model,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stressnet.axes import Axes, Spectrogram
+from stressnet.corpus.images import stacked
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import logit_difference
@@ -175,20 +176,23 @@ class StressNetwork:
         import torch
 
         from stressnet.explain.api import explain_batch
-        from stressnet.models.registry import get_spec
+        from stressnet.explain.grids import on_first_grid
 
         info = self.network.info
-        rules = composite or get_spec(info.architecture).composite
+        rules = composite or info.composite
         image = self._image(word)
         inputs = torch.from_numpy(image)[None, None].to(self.network.device)
         result = explain_batch(self.network.model, inputs, rules)
+        images = [word.image(one) for one in info.presets]
+        if len(images) > 1:
+            result = on_first_grid(result, [one.axes for one in images])
         return WordRelevance(
             word,
             Answer.of(float(result.output[0]), self._temperature),
             result.relevance[0, 0].cpu().numpy(),
-            word.image(info.preset_parameters),
+            images[0],
             rules,
-            info.preset_parameters,
+            info.presets[0],
         )
 
     def _explain_corpus(
@@ -206,9 +210,9 @@ class StressNetwork:
 
     def _image(self, word: Word) -> NDArray[np.float32]:
         info = self.network.info
-        image = word.image(info.preset_parameters)
-        info.check_input(info.preset, info.preset_parameters, image.axes.shape)
-        return np.asarray(image.values, dtype=np.float32)
+        image = stacked([word.image(one).values for one in info.presets])
+        info.check_input(info.preset, info.preset_parameters, image.shape)
+        return np.asarray(image, dtype=np.float32)
 
 
 def load_network(model: Path | str = "pretrained", device: str = "cpu") -> StressNetwork:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.stress import CLASSES, Stress, WordLengths, classes_among
+from stressnet.models.ensemble import Ensemble, build_network
 from stressnet.models.networks import Network
-from stressnet.models.registry import build_model
+from stressnet.models.registry import get_spec
 
 WEIGHTS_NAME = "model.safetensors"
 INFO_NAME = "model.json"
@@ -58,6 +59,18 @@ class CheckpointInfo:
     def lengths(self) -> WordLengths:
         """How many syllables the words have that it was trained on."""
         return WordLengths.parse(str(self.training.get("syllables", 2)))
+
+    @property
+    def presets(self) -> list[dict[str, Any]]:
+        """Parameters of the presets whose images it takes; an ensemble may take several."""
+        return list(self.preset_parameters.get("parts", [self.preset_parameters]))
+
+    @property
+    def composite(self) -> str:
+        """Propagation rules that suit it; of an ensemble those for attention, if any has it."""
+        members = self.training.get("members") or [{"architecture": self.architecture}]
+        names = [get_spec(one["architecture"]).composite for one in members]
+        return next((name for name in ("attn-lrp", "epsilon-gamma-cp") if name in names), names[0])
 
     def check_input(
         self, preset: str, preset_parameters: Mapping[str, Any], shape: tuple[int, int]
@@ -162,12 +175,23 @@ class TrainedNetwork:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits of images, which have shape (n, n_bins, n_frames); shape (n, n_classes)."""
+        return self._answers(self.model, images, 0)
+
+    def logits_of_members(self, images: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Logits of each member, shape (n_members, n, n_classes); None if it is no ensemble."""
+        if not isinstance(self.model, Ensemble):
+            return None
+        return self._answers(self.model.each, images, 1)
+
+    def _answers(
+        self, ask: Callable[[Tensor], Tensor], images: NDArray[np.float32], axis: int
+    ) -> NDArray[np.float64]:
         with torch.inference_mode():
             parts = [
-                self.model(part[:, None].to(self.device)).cpu()
+                ask(part[:, None].to(self.device)).cpu()
                 for part in torch.from_numpy(images).split(BATCH)
             ]
-        return torch.cat(parts).double().numpy()
+        return torch.cat(parts, dim=axis).double().numpy()
 
     @property
     def language(self) -> str:
@@ -195,7 +219,7 @@ class TrainedNetwork:
 
     def check_images(self, images: Any) -> None:
         """Refuse :class:`stressnet.corpus.images.Images` of another kind than it was trained on."""
-        self.info.check_input(images.preset["name"], images.preset, images.axes.shape)
+        self.info.check_input(images.preset["name"], images.preset, images.values.shape[1:])
 
 
 def load_networks(
@@ -251,7 +275,7 @@ def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
         raise CheckpointError(f"{path}: holds weights that are not finite numbers; train again")
     try:
         with torch.device("meta"):
-            model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))
+            model = build_network(info)
         model.load_state_dict(weights, assign=True)
     except ConfigError as error:
         raise CheckpointError(f"{folder / INFO_NAME}: {error}; update stressnet") from None
@@ -328,7 +352,7 @@ def untrained_network(info: CheckpointInfo, images: Any, seed: int) -> Any:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build_model(info.architecture, info.n_bins, info.n_frames, len(info.classes))
+        model = build_network(info)
         norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         if norms:
             momenta = [norm.momentum for norm in norms]

@@ -1,6 +1,6 @@
 """Scenes (times, tracks, axes) of a corpus's tokens, and the power of their sound."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.acoustics.token_image import image_in_excerpt
 from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import read_textgrid
-from stressnet.corpus.images import Images
+from stressnet.corpus.images import Images, stacked
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.corpus.tokens import span_of
-from stressnet.errors import CorpusError
+from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
+from stressnet.regions.registry import Missing
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 from stressnet.runs.tables import open_parquet
 
@@ -72,6 +73,11 @@ class SceneReader:
     def __init__(self, corpus: Corpus, preset: str, bands: BandRule | None = None) -> None:
         self.corpus = corpus
         self.images: Images = corpus.images(preset)
+        if self.images.parts:
+            raise ConfigError(
+                f"this is done for networks of one preset, and the ensemble's members take "
+                f"{preset.replace('+', ' and ')}; give members, or an ensemble of one preset"
+            )
         self.preset = SpectrogramPreset.from_dict(self.images.preset)
         self.bands = bands or BandRule()
 
@@ -136,6 +142,19 @@ class SceneReader:
         if token_id not in self._rows.index:
             raise CorpusError(f"{self.corpus.path}: no token '{token_id}'")
         return self._rows.loc[str(token_id), :]
+
+
+def drawn_on(scenes: Sequence[Scene], draw: Callable[[Scene], Any]) -> Any:
+    """A mask on a token's images of one or several presets, one above the other.
+
+    ``draw`` makes it of a scene: values by frame or by cell, or :class:`Missing`, which remains.
+    """
+    masks = [draw(scene) for scene in scenes]
+    absent = [mask for mask in masks if isinstance(mask, Missing)]
+    if absent:
+        return absent[0]
+    pairs = zip(masks, scenes, strict=True)
+    return stacked([np.broadcast_to(mask, scene.axes.shape) for mask, scene in pairs])
 
 
 def token_times(

@@ -21,7 +21,6 @@ from stressnet.explain.faithfulness.attributions import find_attributions
 from stressnet.explain.faithfulness.battery import Battery
 from stressnet.explain.reference import REFERENCED
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
-from stressnet.models.registry import get_spec
 from stressnet.regions import get_regions
 from stressnet.report.assess_figure import headline, plot_faithfulness, rank_methods
 from stressnet.report.style import save_figure
@@ -60,7 +59,8 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     spectrum = None
     if any(name in REFERENCED for name in methods):
         spectrum = mean_spectrum(corpus, images, chosen.tokens)
-    attributions = find_attributions(methods, str(images.preset["padding"]), config.seed, spectrum)
+    padding = str(network.info.presets[0]["padding"])
+    attributions = find_attributions(methods, padding, config.seed, spectrum)
     folder.begin(
         config,
         {
@@ -101,7 +101,7 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
 def _checked(config: AssessConfig, network: TrainedNetwork) -> AssessConfig:
     """The config with every name checked, all methods in one list, what is left open filled in."""
     get_regions(config.regions)
-    own = get_spec(network.info.architecture).composite
+    own = network.info.composite
     methods = [*config.composites, *config.methods] or suited(DEFAULT_METHODS, own)
     return replace(
         config,

@@ -1,6 +1,7 @@
 """Images, sound, phones, formant bands and regions of tokens, as the metrics need them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from stressnet.corpus.images import Images
+from stressnet.corpus.images import Images, stacked
 from stressnet.corpus.mean_spectrum import bin_statistics
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.explain.faithfulness.attributions import fill_of
@@ -16,7 +17,8 @@ from stressnet.explain.faithfulness.battery import Battery, TokenBatch
 from stressnet.lexicon.stress import CLASSES
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions import Missing, get_regions
-from stressnet.regions.from_corpus import SceneReader
+from stressnet.regions.from_corpus import SceneReader, drawn_on
+from stressnet.regions.scene import Scene
 from stressnet.runs.folder import RunFolder
 from stressnet.stages.assess import AssessConfig
 
@@ -36,14 +38,16 @@ def measure_tokens(
     folder: RunFolder,
 ) -> list[dict[str, Any]]:
     """Rows of all tokens, methods and metrics."""
-    reader = SceneReader(corpus, network.info.preset)
-    mean, sd = bin_statistics(corpus, reader.images, chosen.tokens, config.seed)
+    readers = [SceneReader(corpus, one["name"]) for one in network.info.presets]
+    mean, sd = np.concatenate(
+        [bin_statistics(corpus, one.images, chosen.tokens, config.seed) for one in readers], axis=1
+    )
     statistics = torch.from_numpy(mean)[:, None], torch.from_numpy(sd)[:, None]
     ids = chosen.tokens["token_id"].tolist()
 
     def measure(token_ids: list[str]) -> list[dict[str, Any]]:
         return battery.run(
-            read_batch(reader, token_ids, config.regions, statistics, network.device)
+            read_batch(readers, token_ids, config.regions, statistics, network.device)
         )
 
     tasks = ((str(start), ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK))
@@ -63,7 +67,7 @@ def value_table(
 
 
 def read_batch(
-    reader: SceneReader,
+    readers: Sequence[SceneReader],
     token_ids: list[str],
     regions: Sequence[str],
     statistics: tuple[Tensor, Tensor],
@@ -71,27 +75,30 @@ def read_batch(
 ) -> TokenBatch:
     """Images, sound, phones, formant bands and regions of some tokens.
 
-    ``statistics`` are mean and standard deviation of sound per bin, each of shape (n_bins, 1).
+    ``readers`` are one for each preset that the network takes; ``statistics`` are mean and standard
+    deviation of sound per bin, each of shape (n_bins, 1).
     """
-    values = reader.images.values
-    picture = np.stack([values[reader.image_index(i)] for i in token_ids]).astype(np.float32)
-    inputs = torch.from_numpy(picture)[:, None]
+    rows = [readers[0].image_index(i) for i in token_ids]
+    pictures = [np.stack([one.images.values[row] for row in rows]) for one in readers]
+    inputs = torch.from_numpy(stacked(pictures).astype(np.float32))[:, None]
     shape = inputs.shape[-2:]
     cells: list[Any] = []
     masks: dict[str, list[Any]] = {name: [] for name in regions}
     missing: dict[str, list[str]] = {name: [] for name in regions}
     units: dict[str, list[Tensor]] = {"phones": [], "formant bands": []}
     for token_id in token_ids:
-        scene = reader.scene(token_id)
-        cells.append(np.broadcast_to(scene.sound, shape))
-        phones = [scene.in_time(phone) >= 0.5 for phone in scene.times.phones]
-        found = [np.broadcast_to(phone, shape) for phone in phones if phone.any()]
-        units["phones"].append(_stack(found, shape))
-        bands = [region.mask(scene) for region in get_regions(FORMANT_UNITS)]
+        scenes = [one.scene(token_id) for one in readers]
+        cells.append(drawn_on(scenes, lambda scene: scene.sound))
+        phones = [
+            drawn_on(scenes, partial(_phone, number=number))
+            for number in range(len(scenes[0].times.phones))
+        ]
+        units["phones"].append(_stack([phone for phone in phones if phone.any()], shape))
+        bands = [drawn_on(scenes, region.mask) for region in get_regions(FORMANT_UNITS)]
         solid = [band >= 0.5 for band in bands if not isinstance(band, Missing)]
         units["formant bands"].append(_stack([band for band in solid if band.any()], shape))
         for region in get_regions(regions):
-            mask = region.mask(scene)
+            mask = drawn_on(scenes, region.mask)
             masks[region.name].append(np.zeros(shape) if isinstance(mask, Missing) else mask)
             missing[region.name].append(mask.reason if isinstance(mask, Missing) else "")
     mean, sd = statistics
@@ -105,10 +112,14 @@ def read_batch(
             for name, each in masks.items()
         },
         missing=missing,
-        fill=fill_of(inputs, str(reader.images.preset["padding"])),
+        fill=fill_of(inputs, str(readers[0].images.preset["padding"])),
         mean=mean,
         sd=sd,
     )
+
+
+def _phone(scene: Scene, number: int) -> Any:
+    return scene.in_time(scene.times.phones[number]) >= 0.5
 
 
 def _stack(masks: list[Any], shape: Any) -> Tensor:

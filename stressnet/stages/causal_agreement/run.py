@@ -14,7 +14,6 @@ from stressnet.explain.reference import REFERENCED
 from stressnet.manipulation.causal import ALL_CUES, agreement_table
 from stressnet.manipulation.cue_relevance import cue_relevance, pairs_of
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.models.registry import get_spec
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.report.manipulation_figures import plot_agreement
 from stressnet.report.style import save_figure
@@ -39,7 +38,7 @@ def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     ``table``, rank correlations (:func:`stressnet.manipulation.causal.agreement_table`); problems
     are regions that tokens lack.
     """
-    own = get_spec(network.info.architecture).composite
+    own = network.info.composite
     names = tuple(dict.fromkeys(config.methods or suited(DEFAULT_METHODS, own)))
     config = replace(config, methods=names)
     images = corpus.images(network.info.preset)

@@ -56,6 +56,7 @@ def run(
             "comparisons": tables.comparison_table(units, tests, **options),
             "reliability": tables.reliability_table(units, tests),
             "seeds": tables.seeds_table(units, scores),
+            "agreement": tables.agreement_table(units, tests, **options),
             "audits": pd.DataFrame(columns=COLUMNS),
         }
     if config.audits:

@@ -87,7 +87,8 @@ def control_maps(
         right.append(control(UNTRAINED, fresh, sample, seed))
     accuracy[UNTRAINED] = float(np.mean(right))
     file = folder.state / "null-input.npy"
-    np.save(file, np.maximum(images.values[sample.image_index], 0.0) ** 2)
+    seen = images.parts[0] if images.parts else images
+    np.save(file, np.maximum(seen.values[sample.image_index], 0.0) ** 2)
     ids = list(sample.tokens["token_id"])
     controls.append(ControlMaps(INPUT, None, file, ids, [1.0] * len(ids)))
     return controls, accuracy

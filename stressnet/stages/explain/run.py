@@ -24,7 +24,6 @@ from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions, load_regions
 from stressnet.regions.partition import PARTITIONS
 from stressnet.regions.project_corpus import N_DONORS
@@ -46,7 +45,7 @@ def run(
     """
     config = _checked(config, network)
     info = network.info
-    images = corpus.images(info.preset)
+    images, preset = corpus.images(info.preset), info.presets[0]["name"]
     network.check_images(images)
     network.check_classes(corpus)
     chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
@@ -60,7 +59,7 @@ def run(
             **{f"null model {name}": other for name, other in null_models.items()},
         },
         notes={
-            "preset": info.preset,
+            "preset": preset,
             "n_donors": N_DONORS,
             "regions": [one.name for one in get_regions(n_syllables=corpus.lengths.longest)],
             "network": {"architecture": info.architecture, "seed": info.seed},
@@ -99,12 +98,12 @@ def run(
 
     verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
-    shutil.copyfile(corpus.axes_file(info.preset), folder.file("axes.json"))
+    shutil.copyfile(corpus.axes_file(preset), folder.file("axes.json"))
     phrases = phrase_positions(corpus, chosen.tokens)
     tokens = token_table(chosen.tokens.assign(phrase_position=phrases), verdicts, corpus.classes)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
-    matches = project_tokens(config, corpus, info.preset, chosen, tokens, controls, folder)
+    matches = project_tokens(config, corpus, preset, chosen, tokens, controls, folder)
     with folder.progress.stage("summarise"):
         summary, summary_nulls = summarise_run(folder)
     counts = {
@@ -131,7 +130,7 @@ def _target(
 
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     """The config with every name checked, and what is left open filled in."""
-    composite = config.composite or get_spec(network.info.architecture).composite
+    composite = config.composite or network.info.composite
     if network.info.classes != CLASSES and config.seed_output == "logit-difference":
         config = replace(config, seed_output="best-other")
     check_names("composite", [composite], (*COMPOSITES, *REFERENCED))

@@ -16,7 +16,10 @@ from stressnet.runs.tables import no_formula
 from stressnet.stages.predict.alignments import UNKNOWN_WORD
 from stressnet.stages.predict.words import Predicted, WordPrediction
 
-COLUMNS = [field.name for field in fields(WordPrediction)]
+OF_ENSEMBLES = ("n_agreeing", "n_members", "accuracy_so")
+"""Columns that only predictions of ensembles have."""
+
+COLUMNS = [field.name for field in fields(WordPrediction) if field.name not in OF_ENSEMBLES]
 
 
 def as_text(result: Predicted) -> str:
@@ -25,12 +28,14 @@ def as_text(result: Predicted) -> str:
     several = len(result.alignments) > 1
     width = max((len(word.stress or "") for word in result.words), default=0) + 1
     width = max(width, 9)
+    is_ensemble = _of_ensemble(result.words)
     for name in result.alignments:
         if several:
             lines.append(name)
-        lines.append(
+        head = (
             f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<{width}}{'probability':>11}"
         )
+        lines.append(f"{head}  members agreeing" if is_ensemble else head)
         skipped: dict[str, list[str]] = {}
         for word in result.words:
             if word.file != name:
@@ -41,13 +46,25 @@ def as_text(result: Predicted) -> str:
             label = word.word or "(one word)"
             lines.append(
                 f"{label:<18}{word.start_s:>10.3f}{word.end_s:>9.3f}  "
-                f"{word.stress:<{width}}{word.probability:>11.3f}"
+                f"{word.stress:<{width}}{word.probability:>11.3f}{_agreement(word)}"
             )
         for reason, words in sorted(skipped.items()):
             lines.append(f"skipped, {reason}: {' '.join(words)}")
         if several:
             lines.append("")
     return "\n".join(lines)
+
+
+def _of_ensemble(words: Sequence[WordPrediction]) -> bool:
+    return any(word.n_members is not None for word in words)
+
+
+def _agreement(word: WordPrediction) -> str:
+    """How many members agree, and how often an ensemble that agrees so far was right."""
+    if word.n_members is None:
+        return ""
+    text = f"  {word.n_agreeing} of {word.n_members}"
+    return text if isnan(word.accuracy_so) else f"{text} (right: {word.accuracy_so:.0%})"
 
 
 def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
@@ -57,20 +74,25 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    more = OF_ENSEMBLES if _of_ensemble(words) else ()
+    writer.writerow([*COLUMNS, *more])
     for word in words:
         names = [word.file, word.word]
         row = [no_formula(name) for name in names] if spreadsheet else names
         row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
         figures = (word.probability, word.p_initial, word.logit_difference)
         row += [word.stress or "", *("" if isnan(x) else f"{x:.6f}" for x in figures)]
-        writer.writerow([*row, word.reason, word.warning])
+        told = [getattr(word, name) for name in more]
+        told = ["" if x is None or x != x else f"{x:.6g}" for x in told]
+        writer.writerow([*row, word.reason, word.warning, *told])
     return buffer.getvalue()
 
 
 def as_json(result: Predicted) -> str:
     """JSON with the network and one object per word; numbers of skipped words are null."""
     rows = [asdict(word) for word in result.words]
+    if not _of_ensemble(result.words):
+        rows = [{name: row[name] for name in COLUMNS} for row in rows]
     words = [{name: None if v != v else v for name, v in row.items()} for row in rows]
     problems = [asdict(problem) for problem in result.problems]
     whole = {"network": result.network, "words": words, "problems": problems}

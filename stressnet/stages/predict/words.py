@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.acoustics.token_image import image_in_recording
 from stressnet.audio import Audio, read_audio
+from stressnet.corpus.images import stacked
 from stressnet.corpus.tokens import MAX_DURATION_S, MIN_DURATION_S, word_key
 from stressnet.errors import AlignmentError, AudioError, ConfigError
 from stressnet.intervals import Alignment, Interval
@@ -26,7 +27,8 @@ from stressnet.lexicon.dictionary import default_function_words
 from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths
 from stressnet.models.answer import Answer
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.runs import Problem, Progress, Severity
+from stressnet.models.ensemble import AGREEMENT
+from stressnet.runs import Problem, Progress, Severity, read_table
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import temperature_of
@@ -40,7 +42,8 @@ class WordPrediction:
 
     The word is as transcribed, in upper case; empty for a recording of one unknown word, and for
     one that could not be used. What was skipped has no stress, numbers that are nan, and a reason;
-    the warning is what is doubtful about the recording.
+    the warning is what is doubtful about the recording. Of an ensemble, ``n_agreeing`` of its
+    ``n_members`` give this answer, and ``accuracy_so`` of such validation words were right.
     """
 
     file: str
@@ -51,6 +54,9 @@ class WordPrediction:
     probability: float = math.nan
     p_initial: float = math.nan
     logit_difference: float = math.nan
+    n_agreeing: int | None = None
+    n_members: int | None = None
+    accuracy_so: float = math.nan
     reason: str = ""
     warning: str = ""
 
@@ -214,27 +220,49 @@ def _predict_file(
     temperature: float,
 ) -> list[WordPrediction]:
     chosen = [word for word, reason in words if not reason]
-    logits = iter(_logits(audio, chosen, network))
+    logits, agreements = _logits(audio, chosen, network)
+    answers = zip(logits, agreements, strict=True)
     predicted = []
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
         own = WordPrediction(name, label, word.start_s, word.end_s, reason=reason)
         if not reason:
-            answer = Answer.among(network.info.classes, next(logits), temperature)
-            own = replace(own, **vars(answer))
+            own_logits, agreement = next(answers)
+            answer = Answer.among(network.info.classes, own_logits, temperature)
+            own = replace(own, **vars(answer), **agreement)
         predicted.append(own)
     return predicted
 
 
 def _logits(
     audio: Audio, words: Sequence[Interval], network: TrainedNetwork
-) -> NDArray[np.float64]:
-    """Logits of some words of a recording, shape (n, n_classes)."""
+) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
+    """Logits of some words of a recording, shape (n, n_classes), and how far members agree."""
     if not words:
-        return np.empty((0, len(network.info.classes)))
-    preset = SpectrogramPreset.from_dict(network.info.preset_parameters)
-    network.info.check_input(preset.name, preset.to_dict(), preset.shape)
-    images = np.stack(
-        [image_in_recording(preset, audio, word.start_s, word.end_s).values for word in words]
-    )
-    return network.logits(images)
+        return np.empty((0, len(network.info.classes))), []
+    presets = [SpectrogramPreset.from_dict(one) for one in network.info.presets]
+    if len(presets) == 1:
+        network.info.check_input(presets[0].name, presets[0].to_dict(), presets[0].shape)
+    images = [
+        np.stack([image_in_recording(kind, audio, w.start_s, w.end_s).values for w in words])
+        for kind in presets
+    ]
+    each = network.logits_of_members(stacked(images))
+    if each is None:
+        return network.logits(images[0]), [{}] * len(words)
+    mean = each.mean(axis=0)
+    agreeing = (each.argmax(axis=2) == mean.argmax(axis=1)).sum(axis=0)
+    known = _accuracy_by_agreement(network.path)
+    told = [
+        {"n_agreeing": int(n), "n_members": len(each), "accuracy_so": known.get(int(n), math.nan)}
+        for n in agreeing
+    ]
+    return mean, told
+
+
+def _accuracy_by_agreement(folder: Path) -> dict[int, float]:
+    """Share of validation words that the ensemble got right when so many members agreed."""
+    if not (folder / AGREEMENT).is_file():
+        return {}
+    table = read_table(folder / AGREEMENT, ("n_agreeing", "accuracy")).dropna()
+    return dict(zip(table["n_agreeing"].astype(int), table["accuracy"], strict=True))

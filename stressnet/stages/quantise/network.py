@@ -15,7 +15,6 @@ from stressnet.evaluation.sets import TestSets, class_indices
 from stressnet.explain import explain_batch
 from stressnet.lexicon.stress import logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.models.registry import get_spec
 from stressnet.quantise import scores as layer_scores
 from stressnet.quantise.cost import cost_rows
 from stressnet.quantise.scores import FALLING, RANDOM, UNIFORM, plan_table
@@ -52,7 +51,7 @@ class OneNetwork:
         self.net = Simulation(self.network.model, self.words, seed=self.config.seed, **grids)
         self.names = [layer.name for layer in self.net.layers]
         self.omegas: dict[str, FloatArray] = {}
-        own = get_spec(self.network.info.architecture).composite
+        own = self.network.info.composite
         self.composites = self.config.composites or (own,)
         for name in self.composites:  # one that does not suit the network is refused here
             explain_batch(self.network.model, self.words[:1], name)

@@ -21,7 +21,6 @@ from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
-from stressnet.models.registry import get_spec
 from stressnet.regions import BandRule, get_regions
 from stressnet.regions.project_bands import BandProjection, project_bands
 from stressnet.regions.project_corpus import draw_donors
@@ -110,7 +109,7 @@ def _checked(config: SensitivityConfig, networks: Sequence[TrainedNetwork]) -> S
     check_names("composite", config.composites, (*COMPOSITES, *REFERENCED))
     usual: tuple[str, ...] = DEFAULT_COMPOSITES
     for one in networks:
-        usual = suited(usual, get_spec(one.info.architecture).composite)
+        usual = suited(usual, one.info.composite)
     config = replace(
         config,
         composites=config.composites or usual,
