@@ -130,6 +130,11 @@ class SpectrogramPreset:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> SpectrogramPreset:
         """The preset a manifest describes; a `ConfigError` if a field is unknown or wrong."""
+        if "parts" in fields:
+            raise ConfigError(
+                f"this is done for networks of one preset, and this ensemble takes "
+                f"{fields['name'].replace('+', ' and ')}; give members, or an ensemble of one"
+            )
         try:
             return cls(**fields)
         except TypeError as error:

@@ -16,7 +16,7 @@ from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.images import Images, stacked
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.corpus.tokens import span_of
-from stressnet.errors import ConfigError, CorpusError
+from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.lexicon.stress import Stress
 from stressnet.regions.registry import Missing
@@ -73,11 +73,6 @@ class SceneReader:
     def __init__(self, corpus: Corpus, preset: str, bands: BandRule | None = None) -> None:
         self.corpus = corpus
         self.images: Images = corpus.images(preset)
-        if self.images.parts:
-            raise ConfigError(
-                f"this is done for networks of one preset, and the ensemble's members take "
-                f"{preset.replace('+', ' and ')}; give members, or an ensemble of one preset"
-            )
         self.preset = SpectrogramPreset.from_dict(self.images.preset)
         self.bands = bands or BandRule()
 

@@ -61,10 +61,11 @@ def corpus_sentences(table: pd.DataFrame, baseline: str) -> Iterator[str]:
                 continue
             best, least = own.iloc[0], own.iloc[-1]
             turned = _interval("turned", 100, 0)(best)
+            tokens = count_of(int(best["n_tokens"]), "token")
             where = "in all words" if stress == "ALL" else f"in {stress} words"
             yield (
                 f"{where}, of the {kind}, {unit_name(best['unit'])} {_verb(best['turned'])}: "
-                f"without it the answer turns in {turned} % of {count_of(int(best['n_tokens']), 'token')} "
+                f"without it the answer turns in {turned} % of {tokens} "
                 f"({_ALONE[kind]}: {_percent(best['random_turned'])}). It comes first in "
                 f"{_percent(best['most_by_occlusion'])} by removal and in "
                 f"{_percent(best['most_by_relevance'])} by relevance. Least is "
