@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +22,14 @@ from stressnet.models.ensemble import join_networks
 from stressnet.models.registry import build_model
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
 from stressnet.stages.decisive import find_decisive
-from stressnet.stages.decisive.tables import lists_table, units_table, words_table
-from stressnet.stages.decisive.text import decisive_text, unit_name, word_sentences
-from stressnet.stages.decisive.units import Subject, Unit, measure
+from stressnet.stages.decisive.tables import (
+    lists_table,
+    unit_name,
+    units_table,
+    word_sentences,
+    words_table,
+)
+from stressnet.stages.decisive.units import Unit, Without, measure
 
 WORTH = (0.5, 3.0, -1.0, 0.25)
 """What each phone adds to the logit difference; together 2.75, INITIAL."""
@@ -46,31 +49,28 @@ UNITS = [
 ]
 
 
-def adding(images: np.ndarray) -> np.ndarray:
-    """Logits: the sum of the image's cells for INITIAL, 0 for FINAL."""
-    total = images.reshape(len(images), -1).sum(axis=1).astype(np.float64)
-    return np.stack([total, np.zeros(len(images))], axis=1)
+def removing(image: torch.Tensor) -> Without:
+    """The sum of the image's cells that are left, towards INITIAL."""
+    return lambda masks: np.array([float(image[~mask].sum()) for mask in masks])
 
 
 def by_hand(temperature: float = 1.0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    image = torch.zeros(1, 1, 2, 8)
+    image = torch.zeros(2, 8)
     for k, worth in enumerate(WORTH):
-        image[0, 0, :, 2 * k : 2 * k + 2] = worth / 4
-    network: Any = SimpleNamespace(logits=adding)
-    values = {"fill": torch.zeros(1, 1, 1, 1)}
-    subject = Subject(network, "t1", image, temperature, 0, values)
-    assert subject.sign == 1.0
-    rows, lists = measure(subject, UNITS, image[0, 0], ["fill"], draws=200)
-    return pd.DataFrame(rows).set_index("unit"), pd.DataFrame(lists)
+        image[:, 2 * k : 2 * k + 2] = worth / 4
+    random = [np.random.default_rng(seed).permutation(4) for seed in range(200)]
+    rows, lists = measure(removing(image), UNITS, image, random, temperature)
+    return pd.DataFrame(rows).assign(baseline="fill"), pd.DataFrame(lists).assign(baseline="fill")
 
 
 def test_units_by_hand() -> None:
     units, _ = by_hand(temperature=2.0)
+    units = units.set_index("unit")
     np.testing.assert_allclose(units["loss"], WORTH)
     np.testing.assert_allclose(units["relevance"], WORTH)
     assert units["turned"].tolist() == [False, True, False, False]  # 2.75 - 3 < 0
     assert units["drop"].iloc[1] == pytest.approx(expit(2.75 / 2) - expit(-0.25 / 2))
-    assert units["rank_by_occlusion"].tolist() == [2, 1, 4, 3]
+    assert units["rank_by_removal"].tolist() == [2, 1, 4, 3]
     assert units["area_share"].tolist() == [0.25] * 4
 
 
@@ -78,7 +78,7 @@ def test_lists_by_hand() -> None:
     _, lists = by_hand()
     found = lists.set_index(["ranking", "order", "size"])
     p = expit(2.75)
-    two = found.loc["occlusion", "most", "2"]  # the vowel and the onset of the first syllable
+    two = found.loc["removal", "most", "2"]  # the vowel and the onset of the first syllable
     assert two["comprehensiveness"] == pytest.approx(p - expit(-1 + 0.25))
     assert two["sufficiency"] == pytest.approx(p - expit(3.5))
     assert two["turned"] == 1.0
@@ -89,28 +89,21 @@ def test_lists_by_hand() -> None:
     same = ("comprehensiveness", "sufficiency", "turned")
     for size, number in (("50 %", "2"), ("10 %", "1"), ("20 %", "1")):
         for name in same:
-            assert found.loc["occlusion", "most", size][name] == pytest.approx(
-                found.loc["occlusion", "most", number][name]
+            assert found.loc["removal", "most", size][name] == pytest.approx(
+                found.loc["removal", "most", number][name]
             )
     one = found.loc["random", "most", "1"]  # one in four turns the answer
     assert one["turned"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_list_of_everything_ranks_nothing() -> None:
-    image = torch.ones(1, 1, 2, 8)
-    subject: Any = Subject(
-        SimpleNamespace(logits=adding), "t", image, 1.0, 0, {"fill": torch.zeros(1, 1, 1, 1)}
-    )
-    _, lists = measure(subject, UNITS[:2], image[0, 0], ["fill"], draws=2)
-    table = pd.DataFrame(lists)
-    full = table["size"].isin(["2", "3"])
-    assert table.loc[full, "turned"].isna().all()
-    assert table.loc[~full & (table["size"] != "50 %"), "turned"].notna().all()
+    image = torch.ones(2, 8)
+    _, lists = measure(removing(image), UNITS[:2], image, [np.array([1, 0])], 1.0)
+    assert set(pd.DataFrame(lists)["size"]) == {"1", "10 %", "20 %", "50 %"}
 
 
 def test_tables_by_hand() -> None:
     units, lists = by_hand()
-    units, lists = units.reset_index(), lists
     about = {"token_id": "t1", "word": "PRESENT", "family": "PRESENT", "stress": "INITIAL"}
     many = [
         table.assign(**about | {"token_id": f"t{k}", "speaker": f"s{k % 7}", "family": f"w{k % 6}"})
@@ -123,23 +116,23 @@ def test_tables_by_hand() -> None:
     assert vowel["turned"] == 1.0
     assert vowel["random_turned"] == 0.25  # one of four units turns the answer
     assert vowel["turned_over_random"] == 0.75
-    assert vowel["most_by_occlusion"] == 1.0
+    assert vowel["most_by_removal"] == 1.0
     assert table.loc["INITIAL", "onset 2"]["least_by_relevance"] == 1.0
     sizes = lists_table(lists).set_index(["ranking", "order", "size"])
-    assert sizes.loc["occlusion", "most", "1"]["turned"] == 1.0
-    assert set(sizes.index.get_level_values("ranking")) == {"occlusion", "relevance"}
+    assert sizes.loc["removal", "most", "1"]["turned"] == 1.0
+    assert set(sizes.index.get_level_values("ranking")) == {"removal", "relevance"}
     words = words_table(units)
-    (sentence,) = word_sentences(words, "fill", 3)
+    (sentence,) = word_sentences(words, 3)
     assert sentence.startswith(
-        "in present (INITIAL, 42 tokens) the vowel of the first syllable (EH1) decides; without it "
-        "the answer turns in 100 % of tokens (a random phone: 25 %; relevance names it, too)"
+        "In present (INITIAL, 42 tokens) the vowel of the first syllable (EH1) decides; without it "
+        "the answer turns in 100 % of tokens (a random one: 25 %; relevance names it, too)"
     )
-    assert not list(word_sentences(words, "fill", 43))
+    assert not list(word_sentences(words, 43))
 
 
 def test_names() -> None:
     assert unit_name("F2 of vowel 1") == "F2 of the first vowel"
-    assert unit_name("coda 2") == "the consonant after the vowel in the second syllable"
+    assert unit_name("coda 2") == "a consonant after the vowel of the second syllable"
 
 
 def test_the_command_on_an_ensemble_of_two_presets(
@@ -167,7 +160,7 @@ def test_the_command_on_an_ensemble_of_two_presets(
     assert set(units["kind"]) == {"phones", "cues"}
     per_token = units[units["kind"] == "phones"].groupby("token_id")
     assert per_token["area_share"].sum().to_numpy() == pytest.approx(1.0)
-    assert decisive_text(result).startswith("In all words, of the phones, the ")
-    assert (tmp_path / "out" / "index.html").is_file()
+    assert result.text.startswith("In all words, of the ")
+    assert (tmp_path / "out" / "decisive.txt").read_text() == result.text + "\n"
     again = find_decisive(corpus.path, tmp_path / "both", tmp_path / "again", **options)
     pd.testing.assert_frame_equal(units, again.units)

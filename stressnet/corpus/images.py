@@ -31,7 +31,7 @@ class Images:
     axes: Axes
     preset: dict[str, Any]
     n_truncated: int = 0
-    parts: tuple[Images, ...] = ()
+    parts: tuple["Images", ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -47,10 +47,8 @@ def stacked(images: Sequence[NDArray]) -> NDArray:
     if len(images) == 1:
         return images[0]
     n_frames = max(one.shape[-1] for one in images)
-    wide = [
-        np.pad(one, [(0, 0)] * (one.ndim - 1) + [(0, n_frames - one.shape[-1])]) for one in images
-    ]
-    return np.concatenate(wide, axis=-2)
+    rest = [[(0, 0)] * (one.ndim - 1) + [(0, n_frames - one.shape[-1])] for one in images]
+    return np.concatenate([np.pad(*pair) for pair in zip(images, rest, strict=True)], axis=-2)
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,8 @@ class _Stack:
 
 def stack_images(parts: Sequence[Images]) -> Images:
     """Images of several presets as one, for networks that take several (ensembles)."""
-    preset = {
-        "name": "+".join(one.preset["name"] for one in parts),
-        "parts": [one.preset for one in parts],
-    }
+    name = "+".join(one.preset["name"] for one in parts)
+    preset = {"name": name, "parts": [one.preset for one in parts]}
     values: Any = _Stack(tuple(one.values for one in parts))
     first = parts[0]
     return Images(values, first.mask, first.axes, preset, first.n_truncated, tuple(parts))

@@ -19,11 +19,10 @@ from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.languages import language_of
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
-from stressnet.models.checkpoint import BATCH, INFO_NAME, TrainedNetwork
+from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
 from stressnet.training.corpus_data import Fold, splits_of_fold
-from stressnet.training.data import StressData, predict_logits
 
 WORD_SETS = ("test", "test_known_speakers", "test_known_words")
 """Test sets of words with one reading, in the networks' own corpus."""
@@ -52,6 +51,10 @@ TITLES: dict[str, str] = {
 """Test sets in words."""
 
 
+AT_ONCE = 128
+"""Images in memory at a time."""
+
+
 @dataclass(frozen=True)
 class Unit:
     """A network, or several whose logits are averaged.
@@ -66,8 +69,9 @@ class Unit:
         None where there are no validation tokens.
     balanced : bool
         Whether its loss weighed the classes equally.
-    each : ndarray, shape (n_members, n_tokens), or None
-        Logit differences of the members of an ensemble that is one checkpoint.
+    each : ndarray, shape (n_members, n_tokens)
+        Logit differences of the members of an ensemble that is one checkpoint; none of a mean of
+        several checkpoints.
     """
 
     name: str
@@ -236,12 +240,8 @@ def predict_units(
         for one in models:
             images = corpus.images(one.info.preset)
             one.check_images(images)
-            each = _answers_of_members(one, images.values, rows)
-            if each is None:
-                logits = predict_logits(one.model, _images_only(corpus, images.values), rows)
-                scores: NDArray[np.float64] = logit_difference(logits.astype(np.float64))
-            else:
-                scores = each.mean(axis=0)
+            each = _answers(one, images.values, rows)
+            scores = each.mean(axis=0)
             recipe = one.info.training.get("recipe", {})
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)
@@ -249,7 +249,7 @@ def predict_units(
             unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced, each)
             units.append(unit)
             bar.update()
-            if each is not None:
+            if len(each) > 1:
                 units.append(majority_vote(unit))
                 continue
             key = (one.info.architecture, one.info.preset, str(recipe.get("name", "")))
@@ -267,38 +267,22 @@ def predict_units(
     return units
 
 
-def _answers_of_members(
+def _answers(
     network: TrainedNetwork, images: NDArray[np.float32], rows: NDArray[np.int64]
-) -> NDArray[np.float64] | None:
-    """Logit differences, shape (n_members, n_rows); None for a single network."""
-    parts = []
-    for start in range(0, len(rows), BATCH):
-        part = np.asarray(images[rows[start : start + BATCH]], dtype=np.float32)
-        logits = network.logits_of_members(part)
-        if logits is None:
-            return None
-        parts.append(logit_difference(logits))
-    return np.concatenate(parts, axis=1)
+) -> NDArray[np.float64]:
+    """Logit differences of each member, shape (n_members, n_rows), some images in memory."""
+    starts = range(0, len(rows), AT_ONCE)
+    parts = [np.asarray(images[rows[k : k + AT_ONCE]], dtype=np.float32) for k in starts]
+    return np.concatenate([logit_difference(network.each(part, AT_ONCE)) for part in parts], axis=1)
 
 
 def majority_vote(unit: Unit) -> Unit:
     """The ensemble as a vote: what most members say; of a tie, what their mean says."""
     assert unit.each is not None
-    votes = np.sign(np.where(unit.each >= 0, 1, -1).sum(axis=0))
-    score = np.where(votes == 0, np.where(unit.logit_difference >= 0, 1.0, -1.0), votes)
+    votes = np.sign(unit.each).sum(axis=0) + 0.5 * np.sign(unit.logit_difference)
     return replace(
-        unit, name=f"{unit.name}, vote", logit_difference=score, calibration=None, each=None
+        unit, name=f"{unit.name}, vote", logit_difference=votes, calibration=None, each=None
     )
-
-
-def _images_only(corpus: Corpus, values: NDArray[np.float32]) -> StressData:
-    """All tokens with their images, without labels; also for corpora without splits."""
-    tokens = corpus.tokens
-    speakers, families, splits, token_ids = (
-        tokens[c].to_numpy(dtype=np.str_) for c in ("speaker", "family", "split", "token_id")
-    )
-    labels = np.zeros(len(tokens), dtype=np.int64)
-    return StressData(values, labels, speakers, families, splits, token_ids)
 
 
 def representatives(units: Sequence[Unit]) -> list[Unit]:

@@ -239,7 +239,7 @@ def agreement_table(
     """
     rows = []
     for unit, name, part, scores in _parts(units, tests):
-        if unit.each is None:
+        if unit.each is None or len(unit.each) < 2:
             continue
         each, signs = unit.each[:, tests.masks[name]], np.where(scores >= 0, 1.0, -1.0)
         agreeing = ((each >= 0) == (scores >= 0)).sum(axis=0)

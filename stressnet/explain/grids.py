@@ -1,7 +1,5 @@
 """Maps of networks that take other presets, brought together on one grid of seconds and hertz."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -175,23 +175,20 @@ class TrainedNetwork:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits of images, which have shape (n, n_bins, n_frames); shape (n, n_classes)."""
-        return self._answers(self.model, images, 0)
+        return self.each(images).mean(axis=0)
 
-    def logits_of_members(self, images: NDArray[np.float32]) -> NDArray[np.float64] | None:
-        """Logits of each member, shape (n_members, n, n_classes); None if it is no ensemble."""
-        if not isinstance(self.model, Ensemble):
-            return None
-        return self._answers(self.model.each, images, 1)
-
-    def _answers(
-        self, ask: Callable[[Tensor], Tensor], images: NDArray[np.float32], axis: int
-    ) -> NDArray[np.float64]:
+    def each(self, images: NDArray[np.float32], batch: int = BATCH) -> NDArray[np.float64]:
+        """Logits of every member, shape (n_members, n, n_classes); others are their only member."""
+        ask = self.model.each if isinstance(self.model, Ensemble) else self._alone
         with torch.inference_mode():
             parts = [
                 ask(part[:, None].to(self.device)).cpu()
-                for part in torch.from_numpy(images).split(BATCH)
+                for part in torch.from_numpy(images).split(batch)
             ]
-        return torch.cat(parts, dim=axis).double().numpy()
+        return torch.cat(parts, dim=1).double().numpy()
+
+    def _alone(self, images: Tensor) -> Tensor:
+        return self.model(images)[None]
 
     @property
     def language(self) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch import Tensor
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.models.networks import Network
 from stressnet.models.registry import build_model
+from stressnet.runs.tables import read_table
 
 if TYPE_CHECKING:
     from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
@@ -89,80 +91,73 @@ def _stack(listed: Sequence[tuple]) -> tuple[dict[str, int], tuple[int, int]]:
 def join_networks(networks: Sequence[TrainedNetwork]) -> tuple[Ensemble, CheckpointInfo]:
     """An ensemble of trained networks with their weights, and what its checkpoint says.
 
-    It says that it was trained on a corpus, or a fold, only if all members were trained on it;
-    what it was trained on is what any member was trained on.
-
-    Raises
-    ------
-    ConfigError
-        If there is one network only, or one of them is given twice or is an ensemble itself.
-    CheckpointError
-        If they tell other classes apart, are of other languages, or of presets that share a name.
+    It says that it was trained on a corpus, or a fold, only if all members were trained on it; it
+    knows what any member was trained on. Raises `ConfigError` unless they are two networks or more,
+    different ones, none of them an ensemble; `CheckpointError` if they tell other classes apart, or
+    are of other languages, or of different presets of one name.
     """
-    first = networks[0]
-    presets: dict[str, dict[str, Any]] = {}
-    for k, one in enumerate(networks):
-        if one.info.architecture == ENSEMBLE:
+    first, presets = networks[0], {}
+    if len({one.digest for one in networks}) < max(2, len(networks)):
+        raise ConfigError("an ensemble needs two networks or more, and each only once")
+    for one in networks:
+        info, preset = one.info, one.info.preset_parameters
+        if info.architecture == ENSEMBLE:
             raise ConfigError(f"{one.path}: is an ensemble itself; name its members")
-        if one.digest in {other.digest for other in networks[:k]}:
-            raise ConfigError(f"{one.path}: the same weights are given twice; give each once")
-        for what, own, other in (
-            ("tells apart", one.info.classes, first.info.classes),
-            ("takes words of syllables", one.info.lengths, first.info.lengths),
-            ("was trained on language", one.language, first.language),
-            (
-                f"takes preset {one.info.preset}",
-                one.info.preset_parameters,
-                presets.setdefault(one.info.preset, one.info.preset_parameters),
-            ),
-        ):
-            if own != other:
-                raise CheckpointError(f"{one.path}: {what} {own}, not {other} as the others do")
-    if len(networks) < 2:
-        raise ConfigError("an ensemble needs two networks or more")
-    listed = [(one.name, one.info.preset, one.info.n_bins, one.info.n_frames) for one in networks]
-    n_bins, n_frames = _stack(listed)[1]
-    stacked: Mapping[str, Any] = next(iter(presets.values()))
-    if len(presets) > 1:
-        stacked = {"name": "+".join(presets), "parts": list(presets.values())}
+        if (one.language, info.lengths, info.classes) != (
+            *(first.language, first.info.lengths),
+            first.info.classes,
+        ) or presets.setdefault(info.preset, preset) != preset:
+            raise CheckpointError(
+                f"{one.path}: is of another language, other classes, or another preset of the same "
+                f"name than {first.path}; such networks cannot be averaged"
+            )
+    stacked: dict[str, Any] = {"name": "+".join(presets), "parts": list(presets.values())}
+    stacked = stacked if len(presets) > 1 else first.info.preset_parameters
+    sides = [(one.name, one.info.preset, one.info.n_bins, one.info.n_frames) for one in networks]
+    n_bins, n_frames = _stack(sides)[1]
+    origins = {(one.info.corpus_hash, str(one.info.training.get("fold"))) for one in networks}
     info = replace(
         first.info,
         architecture=ENSEMBLE,
         n_bins=n_bins,
         n_frames=n_frames,
-        preset=str(stacked["name"]),
-        preset_parameters=dict(stacked),
-        training=_training(networks),
+        preset=stacked["name"],
+        preset_parameters=stacked,
+        corpus_hash=first.info.corpus_hash if len(origins) == 1 else "",
+        training=_training([one.info.training for one in networks])
+        | {"members": [_member(one) for one in networks]},
         metrics={},
     )
-    if len({(one.info.corpus_hash, str(one.info.training.get("fold"))) for one in networks}) > 1:
-        info = replace(info, corpus_hash="")
     model = build_network(info)
-    assert isinstance(model, Ensemble)
     for member, one in zip(model, networks, strict=True):
         member.load_state_dict(one.model.state_dict())
-    return model.eval(), info
+    return cast(Ensemble, model.eval()), info
 
 
-def _training(networks: Sequence[TrainedNetwork]) -> dict[str, Any]:
-    """Members, what all members' trainings agree in, and all that any was trained on."""
-    each = [one.info.training for one in networks]
-    recipes = [one.get("recipe", {}) for one in each]
-    heard = {name: sorted({x for one in each for x in one.get(name, [])}) for name in HEARD}
-    same = {
-        name: value
-        for name, value in each[0].items()
-        if name in ("language", "syllables", "fold", "all_tokens")
-        and all(one.get(name) == value for one in each)
+def accuracy_by_agreement(folder: Path) -> dict[int, float]:
+    """Share of validation words that an ensemble got right when so many members agreed."""
+    if not (folder / AGREEMENT).is_file():
+        return {}
+    table = read_table(folder / AGREEMENT, ("n_agreeing", "accuracy")).dropna(subset="n_agreeing")
+    return dict(zip(table["n_agreeing"].astype(int), table["accuracy"], strict=True))
+
+
+def _member(one: TrainedNetwork) -> dict[str, Any]:
+    about = {"name": one.name, "weights_sha256": one.digest}
+    return about | {name: getattr(one.info, name) for name in _MEMBER}
+
+
+def _training(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all trainings agree in, and all that was trained on in any."""
+    shared = {
+        name: each[0][name]
+        for name in ("language", "syllables", "fold")
+        if name in each[0] and all(one.get(name) == each[0][name] for one in each)
     }
     if any(one.get("all_tokens") for one in each):
-        same["all_tokens"] = True
-    members = [
-        {"name": one.name, "weights_sha256": one.digest, "recipe": recipe.get("name", "")}
-        | {name: getattr(one.info, name) for name in _MEMBER}
-        for one, recipe in zip(networks, recipes, strict=True)
-    ]
-    balanced = {one.get("class_balance", "none") for one in recipes}
-    recipe = {"name": " ".join(dict.fromkeys(one["recipe"] for one in members))}
-    recipe["class_balance"] = balanced.pop() if len(balanced) == 1 else "none"
-    return {"recipe": recipe, **same, **heard, "members": members}
+        shared["all_tokens"] = True
+    recipes = [dict(one.get("recipe", {})) for one in each]
+    name = " ".join(dict.fromkeys(str(one.get("name", "")) for one in recipes))
+    weighed = {one.get("class_balance", "none") for one in recipes}
+    shared["recipe"] = {"name": name, "class_balance": min(weighed, key=lambda x: x != "none")}
+    return shared | {name: sorted({x for one in each for x in one.get(name, [])}) for name in HEARD}

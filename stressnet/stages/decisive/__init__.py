@@ -5,8 +5,6 @@ what the answer loses and by relevance. Lists of the most and least important ar
 kept alone, beside random ones.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs.options import max_tokens_option, option, seed_option, splits_option
@@ -21,12 +19,13 @@ class DecisiveConfig:
         None, help="LRP rules.", default_text="the rules that suit the network"
     )
     baselines: tuple[str, ...] = option(
-        ("local", "noise"),
+        ("local", "fill"),
         flag="--baseline",
-        choices=("fill", "mean", "noise", "local"),
-        help="What removed cells become. The first ranks units and is what sentences tell.",
+        choices=("local", "fill"),
+        help="What removed cells become: the mean of their neighbourhood, or what pads the image. "
+        "Sentences rest on the first.",
     )
-    n_random: int = option(5, minimum=1, help="Random orders of each token's units.")
+    n_random: int = option(3, minimum=1, help="Random orders of each token's units.")
     min_tokens: int = option(3, minimum=1, help="Tokens that a word needs to get a sentence.")
     splits: tuple[str, ...] = splits_option()
     max_tokens: int | None = max_tokens_option(200)
@@ -38,7 +37,6 @@ find_decisive = Stage(
     config=DecisiveConfig,
     kind="decisive",
     inputs=(CORPUS, MODEL),
-    text="stressnet.stages.decisive.text:decisive_text",
     has_device=True,
     done="decisive units",
 )

@@ -1,74 +1,59 @@
 """Units of tokens removed one by one and in lists, and what that says over words and speakers."""
 
-from __future__ import annotations
-
+import zlib
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from stressnet.corpus.mean_spectrum import bin_statistics
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError, check_names
-from stressnet.explain import COMPOSITES
+from stressnet.explain import COMPOSITES, explain_batch
+from stressnet.explain.faithfulness import fill_with, local_mean
 from stressnet.explain.faithfulness.attributions import fill_of
+from stressnet.lexicon.stress import logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.decisive import DecisiveConfig
-from stressnet.stages.decisive.tables import lists_table, units_table, words_table
-from stressnet.stages.decisive.text import decisive_page
-from stressnet.stages.decisive.units import CUES, PHONES, Subject, measure, units_of
+from stressnet.stages.decisive.tables import decisive_text, lists_table, units_table, words_table
+from stressnet.stages.decisive.units import CUES, PHONES, measure, units_of
 from stressnet.training.calibration import temperature_of
-
-UNITS, LISTS = "units.parquet", "lists.parquet"
 
 
 def run(
     config: DecisiveConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
 ) -> Result:
-    """Rank the units of tokens; the result has ``units``, ``lists``, ``corpus`` and ``words``."""
-    config = _checked(config, network)
-    images = corpus.images(network.info.preset)
-    network.check_images(images)
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
-    folder.begin(
-        config,
-        {"corpus": corpus, "model": network},
-        notes={"preset": network.info.preset, "min_tokens": config.min_tokens},
-        steps=[Step("decide", len(chosen), seconds_each=2.0)],
-    )
-    units, lists = _measured(config, corpus, network, chosen, folder)
-    with folder.progress.stage("summarise"):
-        tables = {
-            "corpus": units_table(units),
-            "words": words_table(units),
-            "sizes": lists_table(lists),
-        }
-        folder.table(UNITS, units)
-        folder.table(LISTS, lists)
-        for name, table in tables.items():
-            folder.table(f"{name}.csv", table, float_format="%.6g")
-    counts = {
-        "n_tokens": int(units["token_id"].nunique()),
-        "n_words": int(units["family"].nunique()),
-        "n_speakers": int(units["speaker"].nunique()),
-        "network": network.name,
-    }
-    decisive_page(tables, counts, config).write(folder.file("index.html"))
-    return Result.of(folder, counts, units=units, lists=lists, **tables)
-
-
-def _checked(config: DecisiveConfig, network: TrainedNetwork) -> DecisiveConfig:
+    """Rank the units of tokens; the result has ``units``, ``lists``, ``corpus``, ``words`` and
+    ``sizes``; see ``docs/decisive.md``."""
     composite = config.composite or network.info.composite
     check_names("composite", [composite], COMPOSITES)
-    if len(set(config.baselines)) < len(config.baselines) or not config.baselines:
+    if not config.baselines or len(set(config.baselines)) < len(config.baselines):
         raise ConfigError("--baseline: give at least one, and each once")
-    splits = config.splits or TEST_SPLITS
-    return replace(config, composite=composite, splits=splits)
+    config = replace(config, composite=composite, splits=config.splits or TEST_SPLITS)
+    network.check_images(corpus.images(network.info.preset))
+    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    steps = [Step("decide", len(chosen), seconds_each=2.0)]
+    folder.begin(config, {"corpus": corpus, "model": network}, steps=steps)
+    units, lists = _measured(config, corpus, network, chosen, folder)
+    tables = {
+        "corpus": units_table(units),
+        "words": words_table(units),
+        "sizes": lists_table(lists),
+    }
+    folder.table("units.parquet", units)
+    folder.table("lists.parquet", lists)
+    for name, table in tables.items():
+        folder.table(f"{name}.csv", table, float_format="%.6g")
+    text = decisive_text(tables, config.baselines[0], config.min_tokens)
+    folder.file("decisive.txt").write_text(text + "\n", encoding="utf-8")
+    counts = {name: int(units[name].nunique()) for name in ("token_id", "family", "speaker")}
+    return Result.of(folder, counts, text=text, units=units, lists=lists, **tables)
 
 
 def _measured(
@@ -78,42 +63,43 @@ def _measured(
     chosen: Selection,
     folder: RunFolder,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row per token, unit and baseline, and one per token and list."""
-    images = corpus.images(network.info.preset)
+    """A row per token, unit and baseline, and one per token, list and baseline."""
+    images = corpus.images(network.info.preset).values
     readers = [SceneReader(corpus, one["name"]) for one in network.info.presets]
-    statistics = np.concatenate(
-        [bin_statistics(corpus, one.images, chosen.tokens, config.seed) for one in readers], axis=1
-    )
-    mean, sd = torch.from_numpy(statistics)[:, :, None]
-    temperature = temperature_of(network)
+    padding, temperature = str(readers[0].images.preset["padding"]), temperature_of(network)
 
     def decide(token_id: str) -> list[list[dict[str, Any]]]:
-        row = readers[0].image_index(token_id)
-        image = torch.from_numpy(np.array(images.values[row], dtype=np.float32))[None, None]
-        fill = fill_of(image, str(network.info.presets[0]["padding"]))
-        values = {"fill": fill, "mean": mean, "sd": sd}
-        subject = Subject(network, token_id, image, temperature, config.seed, values)
+        picture = np.array(images[readers[0].image_index(token_id)], dtype=np.float32)
+        image = torch.from_numpy(picture)[None, None]
         scenes = [reader.scene(token_id, surroundings=False) for reader in readers]
         units = units_of(scenes, corpus.phone_parts(token_id))
-        relevance = subject.relevance(str(config.composite))
-        found: list[list[dict[str, Any]]] = [[], []]
+        explained = explain_batch(network.model, image.to(network.device), str(config.composite))
+        sign = 1.0 if float(explained.output[0]) >= 0 else -1.0
+        filled = {"local": local_mean, "fill": fill_with(fill_of(image, padding))}
+        rng = np.random.default_rng([config.seed, zlib.crc32(token_id.encode())])
+        tables: list[list[dict[str, Any]]] = [[], []]
         for kind in (PHONES, CUES):
             own = [unit for unit in units if unit.kind == kind]
-            if len(own) > 1:
-                measured = measure(subject, own, relevance, config.baselines, config.n_random)
-                for rows, more in zip(found, measured, strict=True):
-                    rows += [one | {"said_initial": subject.sign > 0} for one in more]
-        return found
+            random = [rng.permutation(len(own)) for _ in range(config.n_random)]
+            for name in config.baselines if len(own) > 1 else ():
+
+                def without(removed: list[Tensor], name: str = name) -> NDArray[np.float64]:
+                    masks = torch.stack(removed)[:, None]
+                    altered = filled[name](image.expand(len(masks), -1, -1, -1), masks)
+                    return sign * logit_difference(network.logits(altered[:, 0].numpy()))
+
+                relevance = sign * explained.relevance[0, 0]
+                found = measure(without, own, relevance, random, temperature)
+                for table, rows in zip(tables, found, strict=True):
+                    table += [{"token_id": token_id, "baseline": name, **row} for row in rows]
+        return tables
 
     ids = chosen.tokens["token_id"].tolist()
+    tasks = ((one, one) for one in ids)
+    chunks = folder.chunks("decide", tasks, decide, total=len(ids), here=True)
+    found = [tables for _, tables in chunks]
     known = chosen.tokens[["token_id", "word", "family", "speaker", "stress"]]
-    tables: list[list[dict[str, Any]]] = [[], []]
-    for token_id, found in folder.chunks(
-        "decide", ((one, one) for one in ids), decide, total=len(ids), here=True
-    ):
-        for rows, more in zip(tables, found, strict=True):
-            rows += [{"token_id": token_id} | one for one in more]
-    if not tables[0]:
+    units, lists = (pd.DataFrame([r for t in found for r in t[k]]) for k in (0, 1))
+    if units.empty:
         raise CorpusError(f"{corpus.path}: no token has two phones in its image")
-    units, lists = (known.merge(pd.DataFrame(rows), on="token_id") for rows in tables)
-    return units, lists
+    return known.merge(units, on="token_id"), known.merge(lists, on="token_id")

@@ -7,8 +7,6 @@ how often the ensemble is right when so many members agree, are measured on vali
 CORPUS that no member was trained on.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from stressnet.runs.options import resamples_option, seed_option

@@ -1,7 +1,5 @@
 """Several networks joined into one checkpoint, calibrated where words are left to do so."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

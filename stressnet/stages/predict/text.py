@@ -19,8 +19,6 @@ from stressnet.stages.predict.words import Predicted, WordPrediction
 OF_ENSEMBLES = ("n_agreeing", "n_members", "accuracy_so")
 """Columns that only predictions of ensembles have."""
 
-COLUMNS = [field.name for field in fields(WordPrediction) if field.name not in OF_ENSEMBLES]
-
 
 def as_text(result: Predicted) -> str:
     """A table for people; skipped words follow it, with their reasons."""
@@ -28,14 +26,12 @@ def as_text(result: Predicted) -> str:
     several = len(result.alignments) > 1
     width = max((len(word.stress or "") for word in result.words), default=0) + 1
     width = max(width, 9)
-    is_ensemble = _of_ensemble(result.words)
     for name in result.alignments:
         if several:
             lines.append(name)
-        head = (
+        lines.append(
             f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<{width}}{'probability':>11}"
         )
-        lines.append(f"{head}  members agreeing" if is_ensemble else head)
         skipped: dict[str, list[str]] = {}
         for word in result.words:
             if word.file != name:
@@ -55,16 +51,16 @@ def as_text(result: Predicted) -> str:
     return "\n".join(lines)
 
 
-def _of_ensemble(words: Sequence[WordPrediction]) -> bool:
-    return any(word.n_members is not None for word in words)
+def _columns(words: Sequence[WordPrediction]) -> list[str]:
+    """Names of columns; those of ensembles come last, if there is one."""
+    names = [field.name for field in fields(WordPrediction)]
+    return names if any(word.n_members for word in words) else names[: -len(OF_ENSEMBLES)]
 
 
 def _agreement(word: WordPrediction) -> str:
-    """How many members agree, and how often an ensemble that agrees so far was right."""
-    if word.n_members is None:
-        return ""
-    text = f"  {word.n_agreeing} of {word.n_members}"
-    return text if isnan(word.accuracy_so) else f"{text} (right: {word.accuracy_so:.0%})"
+    """How many members agree, and how often the ensemble was right then."""
+    text = f"  {word.n_agreeing} of {word.n_members} agree" if word.n_members else ""
+    return text if word.accuracy_so is None else f"{text} (right: {word.accuracy_so:.0%})"
 
 
 def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
@@ -74,25 +70,22 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    more = OF_ENSEMBLES if _of_ensemble(words) else ()
-    writer.writerow([*COLUMNS, *more])
+    names = _columns(words)
+    writer.writerow(names)
     for word in words:
-        names = [word.file, word.word]
-        row = [no_formula(name) for name in names] if spreadsheet else names
+        row = [no_formula(x) if spreadsheet else x for x in (word.file, word.word)]
         row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
         figures = (word.probability, word.p_initial, word.logit_difference)
         row += [word.stress or "", *("" if isnan(x) else f"{x:.6f}" for x in figures)]
-        told = [getattr(word, name) for name in more]
-        told = ["" if x is None or x != x else f"{x:.6g}" for x in told]
-        writer.writerow([*row, word.reason, word.warning, *told])
+        more = [getattr(word, name) for name in OF_ENSEMBLES if name in names]
+        writer.writerow([*row, word.reason, word.warning, *more])
     return buffer.getvalue()
 
 
 def as_json(result: Predicted) -> str:
     """JSON with the network and one object per word; numbers of skipped words are null."""
-    rows = [asdict(word) for word in result.words]
-    if not _of_ensemble(result.words):
-        rows = [{name: row[name] for name in COLUMNS} for row in rows]
+    names = _columns(result.words)
+    rows = [{name: getattr(word, name) for name in names} for word in result.words]
     words = [{name: None if v != v else v for name, v in row.items()} for row in rows]
     problems = [asdict(problem) for problem in result.problems]
     whole = {"network": result.network, "words": words, "problems": problems}

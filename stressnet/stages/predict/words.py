@@ -27,8 +27,8 @@ from stressnet.lexicon.dictionary import default_function_words
 from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths
 from stressnet.models.answer import Answer
 from stressnet.models.checkpoint import TrainedNetwork
-from stressnet.models.ensemble import AGREEMENT
-from stressnet.runs import Problem, Progress, Severity, read_table
+from stressnet.models.ensemble import accuracy_by_agreement
+from stressnet.runs import Problem, Progress, Severity
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import temperature_of
@@ -54,11 +54,11 @@ class WordPrediction:
     probability: float = math.nan
     p_initial: float = math.nan
     logit_difference: float = math.nan
-    n_agreeing: int | None = None
-    n_members: int | None = None
-    accuracy_so: float = math.nan
     reason: str = ""
     warning: str = ""
+    n_agreeing: int | None = None
+    n_members: int | None = None
+    accuracy_so: float | None = None
 
 
 @dataclass(frozen=True)
@@ -220,49 +220,34 @@ def _predict_file(
     temperature: float,
 ) -> list[WordPrediction]:
     chosen = [word for word, reason in words if not reason]
-    logits, agreements = _logits(audio, chosen, network)
-    answers = zip(logits, agreements, strict=True)
+    each = _logits(audio, chosen, network)
+    logits, known = iter(np.moveaxis(each, 0, 1)), accuracy_by_agreement(network.path)
     predicted = []
     for word, reason in words:
         label = "" if word.label == UNKNOWN_WORD else word_key(word.label)
         own = WordPrediction(name, label, word.start_s, word.end_s, reason=reason)
         if not reason:
-            own_logits, agreement = next(answers)
-            answer = Answer.among(network.info.classes, own_logits, temperature)
-            own = replace(own, **vars(answer), **agreement)
+            said = next(logits)
+            mean = said.mean(axis=0)
+            own = replace(own, **vars(Answer.among(network.info.classes, mean, temperature)))
+            if len(each) > 1:
+                n = int((said.argmax(axis=1) == mean.argmax()).sum())
+                own = replace(own, n_agreeing=n, n_members=len(each), accuracy_so=known.get(n))
         predicted.append(own)
     return predicted
 
 
 def _logits(
     audio: Audio, words: Sequence[Interval], network: TrainedNetwork
-) -> tuple[NDArray[np.float64], list[dict[str, Any]]]:
-    """Logits of some words of a recording, shape (n, n_classes), and how far members agree."""
+) -> NDArray[np.float64]:
+    """Logits of some words of a recording by each member, shape (n_members, n, n_classes)."""
     if not words:
-        return np.empty((0, len(network.info.classes))), []
-    presets = [SpectrogramPreset.from_dict(one) for one in network.info.presets]
-    if len(presets) == 1:
-        network.info.check_input(presets[0].name, presets[0].to_dict(), presets[0].shape)
-    images = [
-        np.stack([image_in_recording(kind, audio, w.start_s, w.end_s).values for w in words])
-        for kind in presets
-    ]
-    each = network.logits_of_members(stacked(images))
-    if each is None:
-        return network.logits(images[0]), [{}] * len(words)
-    mean = each.mean(axis=0)
-    agreeing = (each.argmax(axis=2) == mean.argmax(axis=1)).sum(axis=0)
-    known = _accuracy_by_agreement(network.path)
-    told = [
-        {"n_agreeing": int(n), "n_members": len(each), "accuracy_so": known.get(int(n), math.nan)}
-        for n in agreeing
-    ]
-    return mean, told
-
-
-def _accuracy_by_agreement(folder: Path) -> dict[int, float]:
-    """Share of validation words that the ensemble got right when so many members agreed."""
-    if not (folder / AGREEMENT).is_file():
-        return {}
-    table = read_table(folder / AGREEMENT, ("n_agreeing", "accuracy")).dropna()
-    return dict(zip(table["n_agreeing"].astype(int), table["accuracy"], strict=True))
+        return np.empty((1, 0, len(network.info.classes)))
+    images = []
+    for one in network.info.presets:
+        preset = SpectrogramPreset.from_dict(one)
+        made = [image_in_recording(preset, audio, word.start_s, word.end_s) for word in words]
+        images.append(np.stack([image.values for image in made]))
+    image = stacked(images)
+    network.info.check_input(network.info.preset, network.info.preset_parameters, image.shape[1:])
+    return network.each(image)
