@@ -96,7 +96,7 @@ def join_networks(networks: Sequence[TrainedNetwork]) -> tuple[Ensemble, Checkpo
     different ones, none of them an ensemble; `CheckpointError` if they tell other classes apart, or
     are of other languages, or of different presets of one name.
     """
-    first, presets = networks[0], {}
+    first, presets = networks[0], dict[str, dict[str, Any]]()
     if len({one.digest for one in networks}) < max(2, len(networks)):
         raise ConfigError("an ensemble needs two networks or more, and each only once")
     for one in networks:

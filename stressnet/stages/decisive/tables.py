@@ -1,6 +1,7 @@
 """Tables over tokens with intervals over speakers and words, and the sentences they say."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from stressnet.inference.jackknife import jackknife, mean_of
 from stressnet.manipulation.psychometric import clusters_of, counts_of
-from stressnet.report.document import Table
+from stressnet.report.document import Cell, Table
 from stressnet.report.names import count_of
 from stressnet.report.tables import with_interval
 from stressnet.stages.decisive.units import CUES, PHONES
@@ -137,7 +138,7 @@ def word_sentences(table: pd.DataFrame, min_tokens: int) -> Iterator[str]:
     for kind in (PHONES, CUES):
         for here in [part for part in groups if part["kind"].iloc[0] == kind][:MOST_WORDS]:
             best, least = here.iloc[0], here.iloc[-1]
-            named = here.loc[here["relevance"].idxmax(), "unit"]
+            named = str(here["unit"].iloc[int(here["relevance"].to_numpy().argmax())])
             too = "it, too" if named == best["unit"] else unit_name(named)
             yield (
                 f"In {best['word'].lower()} ({best['stress']}, "
@@ -149,39 +150,45 @@ def word_sentences(table: pd.DataFrame, min_tokens: int) -> Iterator[str]:
             )
 
 
+_OF_UNITS = (
+    ("answer turns, %", "turned", 100, 0),
+    ("a random one, %", "random_turned", 100, 0),
+    ("loss of probability", "drop", 1, 2),
+    ("first by removal, %", "most_by_removal", 100, 0),
+    ("by relevance, %", "most_by_relevance", 100, 0),
+    ("last by removal, %", "least_by_removal", 100, 0),
+)
+_OF_LISTS = (
+    ("comprehensiveness", "comprehensiveness", 1, 2),
+    ("over random", "comprehensiveness_over_random", 1, 2),
+    ("sufficiency", "sufficiency", 1, 2),
+    ("over random", "sufficiency_over_random", 1, 2),
+    ("answer turns, %", "turned", 100, 0),
+    ("random, %", "turned_random", 100, 0),
+)
+
+
 def decisive_text(tables: dict[str, pd.DataFrame], baseline: str, min_tokens: int) -> str:
     """The sentences and the tables that they rest on, under one baseline."""
-    corpus, words, sizes = (
-        table[table["baseline"] == baseline]
-        for table in map(tables.get, ("corpus", "words", "sizes"))
-    )
-    lines = [*corpus_sentences(corpus), "", *word_sentences(words, min_tokens)]
-    whole = corpus[corpus["stress"] == "ALL"]
+    own = {name: table[table["baseline"] == baseline] for name, table in tables.items()}
+    lines = [*corpus_sentences(own["corpus"]), "", *word_sentences(own["words"], min_tokens)]
+    whole, sizes = own["corpus"][own["corpus"]["stress"] == "ALL"], own["sizes"]
     for kind in dict.fromkeys(whole["kind"]):
-        figures = [
-            ("answer turns, %", lambda row: _interval(row, "turned", 100, 0)),
-            ("random, %", lambda row: f"{100 * row['random_turned']:.0f}"),
-            ("loss of p", lambda row: _interval(row, "drop")),
-            ("first by removal, %", lambda row: _interval(row, "most_by_removal", 100, 0)),
-            ("by relevance, %", lambda row: _interval(row, "most_by_relevance", 100, 0)),
-            ("last by removal, %", lambda row: _interval(row, "least_by_removal", 100, 0)),
-        ]
         unit = (kind, lambda row: unit_name(row["unit"]))
-        area = ("area, %", lambda row: f"{100 * row['area_share']:.0f}")
-        table = Table.of(
-            whole[whole["kind"] == kind], [unit, ("tokens", "n_tokens"), area, *figures]
+        which = (
+            f"list of {kind}",
+            lambda row: f"{row['order']} by {row['ranking']}, {row['size']}",
         )
-        told = [
-            ("list", lambda row: f"{row['order']} by {row['ranking']}"),
-            ("size", "size"),
-            ("tokens", "n_tokens"),
-            ("comprehensiveness", lambda row: _interval(row, "comprehensiveness")),
-            ("over random", lambda row: _interval(row, "comprehensiveness_over_random")),
-            ("sufficiency", lambda row: _interval(row, "sufficiency")),
-            ("over random", lambda row: _interval(row, "sufficiency_over_random")),
-            ("answer turns, %", lambda row: _interval(row, "turned", 100, 0)),
-            ("random, %", lambda row: f"{100 * row['turned_random']:.0f}"),
-        ]
-        lists = Table.of(sizes[sizes["kind"] == kind], told)
-        lines += ["", *table.lines(), "", *lists.lines()]
+        lines += ["", *_shown(whole[whole["kind"] == kind], unit, _OF_UNITS)]
+        lines += ["", *_shown(sizes[sizes["kind"] == kind], which, _OF_LISTS)]
     return "\n".join(lines)
+
+
+def _shown(
+    frame: pd.DataFrame, first: tuple[str, Cell], figures: Sequence[tuple[str, str, float, int]]
+) -> list[str]:
+    cells: list[tuple[str, Cell]] = [
+        (heading, partial(_interval, name=name, scale=scale, digits=digits))
+        for heading, name, scale, digits in figures
+    ]
+    return Table.of(frame, [first, ("tokens", "n_tokens"), *cells]).lines()

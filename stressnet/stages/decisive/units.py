@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stressnet.axes import FloatArray
 from stressnet.explain.faithfulness.removal import unit_relevance
+from stressnet.intervals import Interval
 from stressnet.regions import Missing, get_regions
 from stressnet.regions.from_corpus import drawn_on
 from stressnet.regions.scene import Scene
@@ -48,7 +49,7 @@ def units_of(scenes: Sequence[Scene], parts: Sequence[tuple[int, str]]) -> list[
     role of each phone.
     """
     times, sound = scenes[0].times, drawn_on(scenes, lambda scene: scene.sound)
-    drawn = [
+    drawn: list[tuple[str, str, Interval, Callable[[Scene], Any]]] = [
         (PHONES, f"{_ROLES[role]} {syllable}", times.phones[k], partial(_phone, number=k))
         for k, (syllable, role) in enumerate(parts)
     ]
@@ -90,8 +91,9 @@ def measure(
 
     def ask(wanted: set[Subset]) -> None:
         new = sorted(wanted - known.keys(), key=sorted)
-        answers = without([cells[sorted(one)].any(dim=0) for one in new]) if new else []
-        known.update(zip(new, map(float, answers), strict=True))
+        if new:
+            answers = without([cells[sorted(one)].any(dim=0) for one in new])
+            known.update(zip(new, answers.tolist(), strict=True))
 
     def drop(removed: Subset) -> float:
         return float(expit(known[Subset()] / temperature) - expit(known[removed] / temperature))
@@ -118,12 +120,18 @@ def measure(
     for (ranking, end), each in orders.items():
         for size in SIZES:
             tops = [Subset(one[: _length(size, areas[one])].tolist()) for one in each]
-            about = {"kind": units[0].kind, "ranking": ranking, "order": end, "size": size}
+            about: dict[str, Any] = {
+                "kind": units[0].kind,
+                "ranking": ranking,
+                "order": end,
+                "size": size,
+            }
             if tops[0] != everything:  # a list of all units ranks nothing
                 ask({side for top in tops for side in (top, everything - top)})
-                about["comprehensiveness"] = np.mean([drop(top) for top in tops])
-                about["sufficiency"] = np.mean([drop(everything - top) for top in tops])
-                lists.append(about | {"turned": np.mean([known[top] < 0 for top in tops])})
+                about["comprehensiveness"] = float(np.mean([drop(top) for top in tops]))
+                about["sufficiency"] = float(np.mean([drop(everything - top) for top in tops]))
+                about["turned"] = float(np.mean([known[top] < 0 for top in tops]))
+                lists.append(about)
     return rows, lists
 
 
