@@ -114,6 +114,7 @@ def test_tables_by_hand() -> None:
     table = units_table(units).set_index(["stress", "unit"])
     vowel = table.loc["ALL", "vowel 1"]
     assert vowel["turned"] == 1.0
+    assert np.isnan(vowel["turned_low"])  # all tokens are alike: no interval of no width
     assert vowel["random_turned"] == 0.25  # one of four units turns the answer
     assert vowel["turned_over_random"] == 0.75
     assert vowel["most_by_removal"] == 1.0

@@ -85,6 +85,8 @@ def _means(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> 
         row = dict(zip(keys, key, strict=True)) | counts_of(part)
         for number, name in enumerate(columns):
             estimate = found[number].columns(name)
+            if np.ptp(values[:, number]) == 0:  # nothing varies, so nothing is known of the spread
+                estimate |= {f"{name}_low": np.nan, f"{name}_high": np.nan}
             within = (0.0, 1.0) if name in RATES else (-np.inf, np.inf)
             row |= {key: float(np.clip(value, *within)) for key, value in estimate.items()}
         rows.append(row)
