@@ -158,6 +158,7 @@ def _training(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         shared["all_tokens"] = True
     recipes = [dict(one.get("recipe", {})) for one in each]
     name = " ".join(dict.fromkeys(str(one.get("name", "")) for one in recipes))
-    weighed = {one.get("class_balance", "none") for one in recipes}
-    shared["recipe"] = {"name": name, "class_balance": min(weighed, key=lambda x: x != "none")}
+    weighed = [one.get("class_balance", "none") for one in recipes]
+    balance = "none" if "none" in weighed else weighed[0]
+    shared["recipe"] = {"name": name, "class_balance": balance}
     return shared | {name: sorted({x for one in each for x in one.get(name, [])}) for name in HEARD}
