@@ -31,14 +31,8 @@ def on_first_grid(explained: Explanation, axes: Sequence[Axes]) -> Explanation:
 
     A cell's relevance goes to the cells that it overlaps, in proportion to the overlap in seconds
     and hertz, so that sums stay. What lies outside the first image's axes is booked as bias share
-    in the row :data:`GRID` of the ledger.
-
-    Parameters
-    ----------
-    explained : Explanation
-        Its relevance has shape (batch, 1, all bins, most frames).
-    axes : sequence of Axes
-        Of the images, from the lowest bins up.
+    in the row :data:`GRID` of the ledger. The relevance has shape (batch, 1, all bins, most
+    frames), the ``axes`` are of the images in their order.
     """
     whole = explained.relevance.double()
     relevance = torch.zeros(*whole.shape[:2], *axes[0].shape, dtype=torch.float64)

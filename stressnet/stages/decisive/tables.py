@@ -19,6 +19,10 @@ MOST_WORDS = 15
 
 FIGURES = ("loss", "drop", "turned", "random_turned", "turned_over_random")
 SHARES = ("most_by_removal", "most_by_relevance", "least_by_removal", "least_by_relevance")
+FIGURES_OF_LISTS = (
+    *("comprehensiveness", "comprehensiveness_over_random"),
+    *("sufficiency", "sufficiency_over_random", "turned"),
+)
 RATES = ("turned", "random_turned", "turned_random", *SHARES)
 """Columns that are shares of tokens."""
 
@@ -45,10 +49,10 @@ def units_table(units: pd.DataFrame) -> pd.DataFrame:
     named = ["token_id", "word", "family", "speaker", "stress", "kind", "unit", "baseline"]
     how = {column: "max" if column in SHARES else "mean" for column in columns}
     each = _with_shares(units).groupby(named, sort=False).agg(how).reset_index()
-    table = _means(
-        pd.concat([each.assign(stress="ALL"), each]), [*named[4:6], *named[7:5:-1]], columns
-    )
-    return table.sort_values("loss", ascending=False, kind="stable", ignore_index=True)
+    whole = pd.concat([each.assign(stress="ALL"), each])
+    table = _means(whole, ["stress", "kind", "baseline", "unit"], columns)
+    keys, up = ["stress", "kind", "baseline", "loss"], [True, False, False, False]
+    return table.sort_values(keys, ascending=up, kind="stable", ignore_index=True)
 
 
 def words_table(units: pd.DataFrame) -> pd.DataFrame:
@@ -152,45 +156,19 @@ def word_sentences(table: pd.DataFrame, min_tokens: int) -> Iterator[str]:
             )
 
 
-_OF_UNITS = (
-    ("answer turns, %", "turned", 100, 0),
-    ("a random one, %", "random_turned", 100, 0),
-    ("loss of probability", "drop", 1, 2),
-    ("first by removal, %", "most_by_removal", 100, 0),
-    ("by relevance, %", "most_by_relevance", 100, 0),
-    ("last by removal, %", "least_by_removal", 100, 0),
-)
-_OF_LISTS = (
-    ("comprehensiveness", "comprehensiveness", 1, 2),
-    ("over random", "comprehensiveness_over_random", 1, 2),
-    ("sufficiency", "sufficiency", 1, 2),
-    ("over random", "sufficiency_over_random", 1, 2),
-    ("answer turns, %", "turned", 100, 0),
-    ("random, %", "turned_random", 100, 0),
-)
-
-
 def decisive_text(tables: dict[str, pd.DataFrame], baseline: str, min_tokens: int) -> str:
     """The sentences and the tables that they rest on, under one baseline."""
     own = {name: table[table["baseline"] == baseline] for name, table in tables.items()}
     lines = [*corpus_sentences(own["corpus"]), "", *word_sentences(own["words"], min_tokens)]
     whole, sizes = own["corpus"][own["corpus"]["stress"] == "ALL"], own["sizes"]
     for kind in dict.fromkeys(whole["kind"]):
-        unit = (kind, lambda row: unit_name(row["unit"]))
-        which = (
-            f"list of {kind}",
-            lambda row: f"{row['order']} by {row['ranking']}, {row['size']}",
-        )
-        lines += ["", *_shown(whole[whole["kind"] == kind], unit, _OF_UNITS)]
-        lines += ["", *_shown(sizes[sizes["kind"] == kind], which, _OF_LISTS)]
+        for table, names, told in (
+            (whole, ["unit"], ["turned", "drop", *SHARES]),
+            (sizes, ["order", "ranking", "size"], [*FIGURES_OF_LISTS, "turned_random"]),
+        ):
+            columns: list[tuple[str, Cell]] = [(name, name) for name in [*names, "n_tokens"]]
+            columns += [(name, partial(_interval, name=name)) for name in told]
+            left = tuple(range(len(names)))
+            shown = Table.of(table[table["kind"] == kind], columns, flush_left=left)
+            lines += ["", kind, *shown.lines("  ")]
     return "\n".join(lines)
-
-
-def _shown(
-    frame: pd.DataFrame, first: tuple[str, Cell], figures: Sequence[tuple[str, str, float, int]]
-) -> list[str]:
-    cells: list[tuple[str, Cell]] = [
-        (heading, partial(_interval, name=name, scale=scale, digits=digits))
-        for heading, name, scale, digits in figures
-    ]
-    return Table.of(frame, [first, ("tokens", "n_tokens"), *cells]).lines()
