@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
 from stressnet.explain import explain_batch
+from stressnet.explain.api import coefficients_at
 from stressnet.explain.boundaries import changed_at
 from stressnet.models.registry import build_model
 
@@ -60,6 +61,12 @@ def test_of_relu_networks_it_is_the_gradient_also_before_folded_normalisations(
     for place, value, gradient in zip(places, values, expected, strict=True):
         assert torch.equal(explained.taps[place].activation, value), place
         close(explained.taps[place].coefficient, gradient)
+    for chosen in (places, ["1"], ["0"]):  # the last is folded: nothing of the graph is its own
+        output, taps = coefficients_at(net, x, composite, chosen)
+        assert torch.equal(output, explained.output)
+        for place in chosen:
+            assert torch.equal(taps[place].activation, explained.taps[place].activation)
+            assert torch.equal(taps[place].coefficient, explained.taps[place].coefficient), place
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 

@@ -285,6 +285,19 @@ def test_nothing_depends_on_the_batch(compact: Any) -> None:
     np.testing.assert_allclose(one["effect"], other["effect"], rtol=1e-9, atol=1e-12)
 
 
+def test_activations_are_those_before_the_network_works_in_place() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 2, 1, 8, 8).double()
+    found = []
+    for inplace in (False, True):
+        net = nn.Sequential(
+            nn.Conv2d(1, 3, 3), nn.ReLU(inplace), nn.Flatten(), nn.Linear(108, 2)
+        )  # fmt: skip
+        net = randomise(net).eval()
+        found.append(patch_effects(net, *images, [Unit("layer", "0", "0")], ALL)["effect"])
+    assert found[0].to_numpy() == pytest.approx(found[1].to_numpy())
+
+
 def test_pairs_without_scale_and_units_without_cells_say_so(compact: Any) -> None:
     net, clean, corrupted = compact
     corrupted = torch.cat([corrupted[:1], clean[1:2]])

@@ -27,7 +27,7 @@ from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine.calls import Tag, set_tag, tag_of
 from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
 from stressnet.explain.engine.route import Context, Ledger, at_least_float32
-from stressnet.explain.engine.taps import TapNode
+from stressnet.explain.engine.taps import Tap, TapNode
 from stressnet.explain.functional import (
     ARGUMENTS,
     Arguments,
@@ -36,7 +36,7 @@ from stressnet.explain.functional import (
     refuse_derivatives,
 )
 from stressnet.explain.result import Explanation
-from stressnet.explain.seeds import Target, check_logits, make_seed
+from stressnet.explain.seeds import Seeded, Target, check_logits, make_seed
 
 Bounds = tuple[float | Tensor, float | Tensor]
 
@@ -116,59 +116,106 @@ def explain_batch(
     return explain_mapped(explain, arguments) if is_transformed() else explain(arguments)
 
 
-def _explain(
+@never_compiled
+def coefficients_at(
+    model: nn.Module,
+    inputs: Tensor,
+    composite: str | Composite,
+    places: Sequence[str],
+    *,
+    strict: bool = True,
+) -> tuple[Tensor, dict[str, Tap]]:
+    """The logit difference, shape (batch,), and value and coefficient at some places.
+
+    As the taps of :func:`explain_batch`, but the backward pass ends there: no map, no ledger. The
+    model must have passed :func:`stressnet.explain.checks.check_model`.
+    """
+    recipe, model = find_composite(composite), plain_model(model)
+    arguments = dict(zip(ARGUMENTS, (inputs, "logit-difference", None, None, None), strict=True))
+    wanted = Details(strict=strict, taps=places)
+    with full_precision(), torch.enable_grad():
+        seen = _watched(model, recipe, arguments, wanted)
+        torch.autograd.grad(seen.logits, seen.context.tapped, seen.start.weights, allow_unused=True)
+    return seen.start.output, {
+        place: tap.read(seen.overwritten) for place, tap in seen.taps.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A forward pass that the engine has seen."""
+
+    logits: Tensor
+    start: Seeded
+    leaf: Tensor
+    context: Context
+    mode: RelevanceMode
+    taps: dict[str, TapNode]
+    overwritten: set[str]
+
+
+def _watched(
     model: nn.Module, recipe: Composite, arguments: Arguments, wanted: Details
-) -> Explanation:
-    """One batch of plain tensors."""
+) -> _Watched:
+    """Run the model on one batch of plain tensors; gradients must be on."""
     inputs, seed, target = (arguments[name] for name in ("inputs", "seed", "target"))
     check_inputs(inputs)
     limits = _limits(recipe, inputs, arguments["low"], arguments["high"])
     ledger = Ledger(len(inputs))
+    leaf = inputs.detach().clone().requires_grad_(True)
+    root = leaf.clone()
+    set_tag(root, Tag(is_input=True, bounds=limits))
+    keep = {path: tuple(chosen) for path, chosen in (wanted.keep_channels or {}).items()}
+    context = Context(ledger, root, keep, frozenset(wanted.layers))
+    mode = RelevanceMode(model, recipe, context, strict=wanted.strict)
+    taps = {place: TapNode(context, place) for place in wanted.taps}
+    changes = {place: partial(tap.follow, mode) for place, tap in taps.items()}
+    with changed_at(model, changes) as overwritten, eager(), mode:
+        logits = model(root)
+    logits = check_logits(logits, len(inputs))
+    output_tag = tag_of(logits)
+    if output_tag is None:
+        raise ExplainError(
+            "the model's output does not depend on its input through operations that can be "
+            "seen; scripted, compiled or data-parallel models cannot be explained, nor can "
+            "custom autograd functions: pass the plain module"
+        )
+    output_tag.uses.other += 1
+    if recipe.first is not None and str(recipe.first) not in mode.rules.values():
+        raise ExplainError(
+            f"composite {recipe.name}: no layer reads the model's input directly, so rule "
+            f"{recipe.first.name} has no place; choose a composite without a first-layer rule"
+        )
+    start = make_seed(logits, seed, target)
+    if bool((start.offset != 0).any()):
+        entry = ledger.open("(seed)", start.name, "entropy of the other classes")
+        ledger.add(entry, "bias_share", start.offset)
+    return _Watched(logits, start, leaf, context, mode, taps, overwritten)
+
+
+def _explain(
+    model: nn.Module, recipe: Composite, arguments: Arguments, wanted: Details
+) -> Explanation:
+    """One batch of plain tensors."""
     with full_precision(), torch.enable_grad():
-        leaf = inputs.detach().clone().requires_grad_(True)
-        root = leaf.clone()
-        set_tag(root, Tag(is_input=True, bounds=limits))
-        keep = {path: tuple(chosen) for path, chosen in (wanted.keep_channels or {}).items()}
-        context = Context(ledger, root, keep, frozenset(wanted.layers))
-        mode = RelevanceMode(model, recipe, context, strict=wanted.strict)
-        taps = {place: TapNode(context, place) for place in wanted.taps}
-        changes = {place: partial(tap.follow, mode) for place, tap in taps.items()}
-        with changed_at(model, changes) as overwritten, eager(), mode:
-            logits = model(root)
-        logits = check_logits(logits, len(inputs))
-        output_tag = tag_of(logits)
-        if output_tag is None:
-            raise ExplainError(
-                "the model's output does not depend on its input through operations that can be "
-                "seen; scripted, compiled or data-parallel models cannot be explained, nor can "
-                "custom autograd functions: pass the plain module"
-            )
-        output_tag.uses.other += 1
-        if recipe.first is not None and str(recipe.first) not in mode.rules.values():
-            raise ExplainError(
-                f"composite {recipe.name}: no layer reads the model's input directly, so rule "
-                f"{recipe.first.name} has no place; choose a composite without a first-layer rule"
-            )
-        start = make_seed(logits, seed, target)
-        if bool((start.offset != 0).any()):
-            entry = ledger.open("(seed)", start.name, "entropy of the other classes")
-            ledger.add(entry, "bias_share", start.offset)
-        relevance = _propagate(logits, start.weights, leaf, context)
+        seen = _watched(model, recipe, arguments, wanted)
+        start = seen.start
+        relevance = _propagate(seen.logits, start.weights, seen.leaf, seen.context)
     result = Explanation(
         relevance=relevance,
         output=start.output,
-        logits=logits.detach(),
+        logits=seen.logits.detach(),
         seed=start.name,
         target=start.target,
         composite=recipe.name,
-        rules=mode.rules,
+        rules=seen.mode.rules,
         stabilisers=_stabilisers(recipe),
-        ledger=ledger.records(),
-        layer_relevance=context.seen,
-        taps={place: tap.read(overwritten) for place, tap in taps.items()},
+        ledger=seen.context.ledger.records(),
+        layer_relevance=seen.context.seen,
+        taps={place: tap.read(seen.overwritten) for place, tap in seen.taps.items()},
         axes=wanted.axes,
     )
-    _warn_if_open(result, inputs.dtype)
+    _warn_if_open(result, arguments["inputs"].dtype)
     return result
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, check_names
-from stressnet.explain.api import explain_batch
+from stressnet.explain.api import coefficients_at
 from stressnet.explain.boundaries import changed_at, check_read
 from stressnet.explain.checks import check_inputs, check_model
 from stressnet.explain.composites import COMPOSITES
@@ -206,17 +206,21 @@ class _Pairs:
         self.before: dict[str, Tensor] = {}  # activations of the base, once an estimator has them
         self.d_base: Tensor | None = None
 
-    def _run(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Activations and logit differences."""
+    def _run(self, images: Tensor, copied: bool = False) -> tuple[dict[str, Tensor], Tensor]:
+        """Activations and logit differences; copied only if the network works in place on them."""
         seen: dict[str, Tensor] = {}
+        versions: dict[str, int] = {}
 
         def keep(place: str, tensor: Tensor) -> Tensor:
-            seen[place] = tensor.clone()  # what follows may work in place
+            seen[place] = tensor.clone() if copied else tensor
+            versions[place] = seen[place]._version
             return tensor
 
         changes = {p: partial(keep, p) for p in self.places}
         with torch.no_grad(), changed_at(self.network, changes):
             seeded = self._seeded(self.network(images), len(images))
+        if any(seen[place]._version != version for place, version in versions.items()):
+            return self._run(images, copied=True)
         return seen, seeded.output
 
     @staticmethod
@@ -331,12 +335,11 @@ class _Pairs:
             strict = COMPOSITES[composite].attention != "gradient"
             if not strict:
                 warnings.simplefilter("ignore", ExplainWarning)
-            explained = explain_batch(
-                self.network, self.base, composite, strict=strict, taps=self.places
+            self.d_base, taps = coefficients_at(
+                self.network, self.base, composite, self.places, strict=strict
             )
-        self.d_base = explained.output
-        self.before = {place: tap.activation for place, tap in explained.taps.items()}
-        return {place: tap.coefficient for place, tap in explained.taps.items()}
+        self.before = {place: tap.activation for place, tap in taps.items()}
+        return {place: tap.coefficient for place, tap in taps.items()}
 
     def _patched(self, group: _Group) -> Tensor:
         """Truth: the network runs once for each pair and unit."""

@@ -7,7 +7,8 @@ Python gives out again after a tensor is gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType
 
@@ -93,10 +94,10 @@ class Call:
     def run(self) -> Any:
         return self.func(*self.args, **self.kwargs)
 
-    @property
+    @cached_property
     def tensors(self) -> list[Tensor]:
         """Tensors among the arguments."""
-        return list(tensors_in((self.args, self.kwargs)))
+        return tensors_in((self.args, self.kwargs))
 
     @property
     def tagged(self) -> list[Tensor]:
@@ -105,8 +106,7 @@ class Call:
 
     def mapped(self, function: Callable[[Tensor], Any]) -> Call:
         """The same call with every tensor replaced by ``function`` of it."""
-        args, kwargs = map_tensors((self.args, self.kwargs), function)
-        return replace(self, args=args, kwargs=kwargs)
+        return Call(self.name, self.func, *map_tensors((self.args, self.kwargs), function))
 
     def swapped(self, old: Tensor, new: Tensor) -> Call:
         """The same call with one tensor exchanged."""
@@ -164,20 +164,24 @@ class CallMode(TorchFunctionMode):
         raise NotImplementedError
 
 
-def tensors_in(tree: Any) -> Iterable[Tensor]:
+_PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype))
+"""Types of most arguments that are no tensors: told apart first, which is faster."""
+
+
+def tensors_in(tree: Any) -> list[Tensor]:
     """Tensors in nested tuples, lists and dicts."""
     if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
-        for item in tree:
-            yield from tensors_in(item)
-    elif isinstance(tree, dict):
-        for item in tree.values():
-            yield from tensors_in(item)
+        return [tree]
+    if not isinstance(tree, (tuple, list, dict)):
+        return []
+    items = tree.values() if isinstance(tree, dict) else tree
+    return [t for item in items if type(item) not in _PLAIN for t in tensors_in(item)]
 
 
 def map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:
     """The same nest with tensors replaced; named tuples and other objects stay as they are."""
+    if type(tree) in _PLAIN:
+        return tree
     if isinstance(tree, Tensor):
         return function(tree)
     if isinstance(tree, dict):
@@ -185,7 +189,7 @@ def map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:
     if isinstance(tree, list):
         return [map_tensors(item, function) for item in tree]
     if type(tree) is tuple:
-        return tuple(map_tensors(item, function) for item in tree)
+        return tuple([map_tensors(item, function) for item in tree])
     return tree
 
 

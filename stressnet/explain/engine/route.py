@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from stressnet.errors import ExplainError
 from stressnet.explain.rules.base import per_sample
@@ -129,4 +130,5 @@ class Context:
     # gave them directly; keep_graph if it must still be moved back to the input.
     input_relevance: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     keep_graph: bool = False
+    tapped: list[GradientEdge] = field(default_factory=list)  # where the backward pass may end
     propagated: bool = False  # the coefficients have arrived; what follows moves relevance

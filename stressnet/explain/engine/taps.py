@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from stressnet.errors import ExplainError
 from stressnet.explain.boundaries import check_read
@@ -54,6 +55,7 @@ class TapNode:
         if tag is None:
             raise ExplainError(f"{self.place} does not depend on the model's input: no relevance")
         self.from_input = tag.is_input
+        self.context.tapped.append(get_gradient_edge(tensor))
         result = engine.tag(
             route(self, tensor), Tag(tag.nonnegative, tag.is_input, tag.bounds, tag.node, tag.uses)
         )
@@ -99,5 +101,6 @@ def hand_to_taps(
             tap.pull((coefficient * factor).to(coefficient.dtype))
 
     if inner:
+        inner[0][0].context.tapped.append(get_gradient_edge(result))
         known_tag(result).taps = inner
         result.register_hook(hand)
