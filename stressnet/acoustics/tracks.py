@@ -190,7 +190,7 @@ def praat_pitch(
     if sound.duration <= settings.shortest_s + 1.0 / rate_hz:
         return None
     if settings.high_pass_hz > 0:
-        sound = high_passed(sound, settings.high_pass_hz)
+        sound = call(sound, "Filter (stop Hann band)", 0.0, settings.high_pass_hz, SMOOTHING_HZ)
     if settings.method == "filtered-ac":
         filtered = low_pass(sound.values[0], rate_hz, settings)
         sound = praat_sound(filtered, rate_hz)
@@ -253,8 +253,3 @@ def hum_level_db(samples: NDArray, rate_hz: int) -> float:
         for band in (HUM_BAND_HZ, VOICE_BAND_HZ)
     )
     return float(10.0 * np.log10(low / voice)) if low > 0 and voice > 0 else float("nan")
-
-
-def high_passed(sound: parselmouth.Sound, high_pass_hz: float) -> parselmouth.Sound:
-    """The sound without what lies below ``high_pass_hz`` (Praat's *Filter (stop Hann band)*)."""
-    return call(sound, "Filter (stop Hann band)", 0.0, high_pass_hz, SMOOTHING_HZ)

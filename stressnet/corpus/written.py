@@ -123,10 +123,6 @@ def _address(text: str) -> str:
     return text.replace("@", " at ").replace(".", " dot ").replace("-", " dash ")
 
 
-def _letters(text: str) -> str:
-    return " ".join(text.replace(".", "").upper())
-
-
 def _date(text: str) -> str:
     month, day = text.split()
     return f"{month} {ordinal(day)}" if 1 <= int(day) <= 31 else text
@@ -137,7 +133,7 @@ _SHORT_RULE = Rule(
     {
         "address": _address,
         "dotted": lambda text: f"{_DOTTED[text.lower()]} ",
-        "initialism": _letters,
+        "initialism": lambda text: " ".join(text.replace(".", "").upper()),
         "count": lambda text: "numbers " if text[2] == "s" else "number ",
         "abbreviation": lambda text: f"{ABBREVIATIONS[text.rstrip('.').lower()]} ",
         "title": lambda text: f"{TITLES[text.rstrip('.').lower()]} ",

@@ -52,8 +52,8 @@ _ENOUGH_FRAMES = 3
 def measure_word(plan: WordPlan, samples: NDArray) -> dict[str, float]:
     """All of :data:`MEASURES` of a word; AudioError where Praat finds no F0 or formants."""
     voice = plan.voice
-    floor, ceiling = voice.pitch_range_hz
-    pitch = praat_pitch(samples, RATE_HZ, PitchSettings(floor_hz=floor, ceiling_hz=ceiling))
+    octaves = PitchSettings(floor_hz=0.5 * voice.f0_hz, ceiling_hz=2.0 * voice.f0_hz)
+    pitch = praat_pitch(samples, RATE_HZ, octaves)
     formant = praat_formant(
         samples, RATE_HZ, FormantSettings(ceiling_hz=min(voice.formant_ceiling_hz, RATE_HZ / 2))
     )

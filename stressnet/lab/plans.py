@@ -42,11 +42,6 @@ class Voice:
         """Ceiling under which Praat finds five formants of this voice."""
         return 5250.0 * self.tract
 
-    @property
-    def pitch_range_hz(self) -> tuple[float, float]:
-        """Floor and ceiling for pitch analysis: an octave to either side of the median."""
-        return 0.5 * self.f0_hz, 2.0 * self.f0_hz
-
 
 VOICES: dict[str, Voice] = {
     voice.name: voice
