@@ -12,12 +12,10 @@ the Praat inside parselmouth 0.4 does not tell which ceiling it preferred, and d
 every word.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +60,7 @@ class SpeakerSettings:
         return fields
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> SpeakerSettings:
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`."""
         pitch = {k: v for k, v in fields["pitch"].items() if k != "command"}
         pitch["method"] = str(pitch["method"]).split(" ")[0]  # the rest is for readers

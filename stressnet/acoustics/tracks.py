@@ -15,11 +15,9 @@ the filtered one above all, then find a perfectly periodic voice of 60 Hz. Where
 excerpts show it, everything below 67 Hz is removed before the pitch analysis, and only there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import parselmouth
@@ -86,7 +84,7 @@ class PitchSettings:
             )
 
     @classmethod
-    def raw(cls, floor_hz: float = 75.0, ceiling_hz: float = 600.0) -> PitchSettings:
+    def raw(cls, floor_hz: float = 75.0, ceiling_hz: float = 600.0) -> Self:
         """Praat's defaults for raw autocorrelation."""
         return cls(
             method="raw-ac",

@@ -1,10 +1,8 @@
 """Cepstral features for alignment, computed by Kaldi's own code."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import kaldi_native_fbank as knf
 import numpy as np
@@ -107,7 +105,7 @@ class Normalisation:
         return np.asarray((static - self.mean) / self.deviation, dtype=np.float32)
 
     @classmethod
-    def from_sums(cls, count: int, total: np.ndarray, total_squared: np.ndarray) -> Normalisation:
+    def from_sums(cls, count: int, total: np.ndarray, total_squared: np.ndarray) -> Self:
         """From the number of a speaker's frames and the sums of cepstra and of their squares."""
         count = max(count, 1)
         mean = total / count

@@ -6,12 +6,11 @@ their transitions. Thus the best path alone says which words' edges fall where a
 pronunciation was chosen.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import Self
 
 import kaldi_hmm_gmm as khg
 import kaldifst
@@ -120,7 +119,7 @@ class GmmModel:
     silence_probability: float = 0.5
 
     @classmethod
-    def flat(cls, phones: PhoneSet, mean: np.ndarray, variance: np.ndarray) -> GmmModel:
+    def flat(cls, phones: PhoneSet, mean: np.ndarray, variance: np.ndarray) -> Self:
         """A model in which every state has the same single Gaussian.
 
         ``phones`` are all that occur in any pronunciation; mean and variance, shape (dimension,),

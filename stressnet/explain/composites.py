@@ -4,13 +4,11 @@ A composite is data. ``first`` is the rule of layers that read the model's input
 but reshaping and padding), found by data flow; ``layers`` names exceptions by module path.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Self
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.explain import rules
@@ -96,7 +94,7 @@ class Composite:
         """True if a rule asks for the range of the input."""
         return any(rule.name == "z-box" for rule in self.all_rules)
 
-    def with_(self, **changes: object) -> Composite:
+    def with_(self, **changes: object) -> Self:
         """A copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 

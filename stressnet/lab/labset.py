@@ -5,14 +5,12 @@ classes, splits, voices, the true region as masks, and scenes (times and tracks)
 regions are drawn. A set is written as plain arrays and JSON; nothing is pickled.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -129,7 +127,7 @@ class LabSet:
         """Positions of the words of one split, in order."""
         return np.flatnonzero(self.splits == split)
 
-    def take(self, rows: NDArray[np.integer] | Sequence[int]) -> LabSet:
+    def take(self, rows: NDArray[np.integer] | Sequence[int]) -> Self:
         """Some of the words, in the given order."""
         at = np.asarray(rows, dtype=np.int64)
         arrays = ("images", "truth", "wide", *_COLUMNS)
@@ -197,7 +195,7 @@ class LabSet:
         }
 
     @classmethod
-    def load(cls, folder: Path) -> LabSet:
+    def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote; images stay on disk until they are used.
 
         Raises :class:`CorpusError` if the folder is unfinished, damaged or no lab set.
@@ -218,7 +216,7 @@ class LabSet:
     @classmethod
     def _from_parts(
         cls, described: dict[str, Any], images: NDArray, arrays: dict[str, Any]
-    ) -> LabSet:
+    ) -> Self:
         preset = SpectrogramPreset.from_dict(described["preset"])
         axes = preset.axes()
         pitch = np.split(arrays["pitch"], np.cumsum(arrays["n_pitch"])[:-1], axis=1)

@@ -7,10 +7,9 @@ outside the vowels is the recording, sample by sample. The price is that a vowel
 shorter than asked by at most half a period; the times returned are the real ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import parselmouth
@@ -51,7 +50,7 @@ class TimeMap:
     @classmethod
     def stretched(
         cls, spans_s: Sequence[tuple[float, float]], factors: Sequence[float], end_s: float
-    ) -> TimeMap:
+    ) -> Self:
         """The map under which each span gets ``factor`` times as long and the rest only moves."""
         before, after, now_s, last_s = [0.0], [0.0], 0.0, 0.0
         for (start_s, stop_s), factor in zip(spans_s, factors, strict=True):

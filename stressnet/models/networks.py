@@ -14,10 +14,8 @@ convolutional neural networks*. ResNets are in :mod:`stressnet.models.residual`,
 :mod:`stressnet.models.transformer`.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
-from typing import Literal
+from typing import Literal, Self
 
 from torch import Tensor, nn
 
@@ -45,7 +43,7 @@ class Network(nn.Sequential):
 
     def built_for(
         self, name: str, n_bins: int, n_frames: int, other_lengths: OtherLengths = "refused"
-    ) -> Network:
+    ) -> Self:
         """Say what the network takes; returns the network.
 
         ``other_lengths``: whether images with fewer frames (``shorter``), or any number of frames

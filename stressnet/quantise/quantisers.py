@@ -9,10 +9,8 @@ for softmax); Li et al. (2023), *RepQ-ViT* (scales per channel moved into LayerN
 Savakis (2024), *LRP-QViT* (outlying channels clipped before).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -89,7 +87,7 @@ class ChannelRanges:
     high: Tensor
 
     @classmethod
-    def of(cls, values: Tensor, calibration: Calibration) -> ChannelRanges:
+    def of(cls, values: Tensor, calibration: Calibration) -> Self:
         """Clipped ranges of values (n, n_channels); ``mse`` is taken for ``min-max`` here."""
         cut = PERCENTILE if calibration == "percentile" else 0.0
         low, high = (torch.quantile(values, q, dim=0) for q in (cut, 1 - cut))

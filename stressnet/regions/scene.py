@@ -9,13 +9,11 @@ neighbours, and a cell that a boundary cuts in two counts by the part inside. Ar
 exact on any grid, and regions that tile the word tile the image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -59,7 +57,7 @@ class TokenTimes:
         word: Interval | None = None,
         beside: Sequence[Interval] | None = None,
         language: str = ENGLISH,
-    ) -> TokenTimes:
+    ) -> Self:
         """From phones in time order and syllabification; ``origin_s`` becomes zero.
 
         Parameters
@@ -164,7 +162,7 @@ class BandRule:
             raise ConfigError(f"half-widths of formant bands must be positive, not {widths}")
 
     @classmethod
-    def parse(cls, text: str) -> BandRule:
+    def parse(cls, text: str) -> Self:
         """A rule as typed: ``fixed-hz``, ``fixed-hz:100,150,200,250``, ``fixed-hz:*1.5``,
         ``fixed-bins:2.5``, ``bandwidth``, ``bandwidth:400``.
 

@@ -4,13 +4,12 @@ Only a folder of the same kind is replaced, and of it only the files that its ow
 unfinished, its own list of files) names. A folder that holds anything else is left untouched.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from stressnet.errors import CorpusError, FolderError
 from stressnet.runs.manifest import FILE_NAME, read_json, write_json
@@ -43,7 +42,7 @@ class Held:
     is_empty: bool = True
 
     @classmethod
-    def read(cls, path: Path, kind: str = "") -> Held:
+    def read(cls, path: Path, kind: str = "") -> Self:
         """Look at a folder without changing it; ``kind`` is left out where any will do.
 
         Raises `FolderError` if it is of another kind, or none of ours.

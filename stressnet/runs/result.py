@@ -1,11 +1,9 @@
 """What a command hands back: its folder, and whatever it read or made there."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
@@ -23,13 +21,13 @@ class Result:
     up_to_date: bool = False  # Nothing had to be done
 
     @classmethod
-    def of(cls, folder: RunFolder, counts: Mapping[str, Any], **tables: Any) -> Result:
+    def of(cls, folder: RunFolder, counts: Mapping[str, Any], **tables: Any) -> Self:
         """Finish a folder, with counts for its manifest."""
         manifest = folder.finish(counts)
         return cls(path=folder.path, manifest=manifest, problems=folder.problems, tables=tables)
 
     @classmethod
-    def kept(cls, folder: RunFolder) -> Result:
+    def kept(cls, folder: RunFolder) -> Self:
         """What a folder holds that was finished before."""
         manifest = read_manifest(folder.path, folder.kind)
         return cls(path=folder.path, manifest=manifest, up_to_date=True)

@@ -1,9 +1,8 @@
 """A layer with parameters under its rule."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -38,7 +37,7 @@ class LayerSpec:
     reads_input: bool = False  # its input is the model's
     bounds: tuple[Tensor, Tensor] | None = None  # range of the input, for rule zB
 
-    def followed_by(self, scale: Tensor, shift: Tensor) -> LayerSpec:
+    def followed_by(self, scale: Tensor, shift: Tensor) -> Self:
         """This layer and then ``scale * z + shift`` per channel, as one layer."""
         bias = shift if self.bias is None else self.bias.to(scale) * scale + shift
         weight = self.map.scale_outputs(self.weight.to(scale), scale)

@@ -1,9 +1,8 @@
 """What a model makes of altered inputs, and values per sample that may be missing for a reason."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +45,7 @@ class Score:
     @classmethod
     def of_predictions(
         cls, model: nn.Module, inputs: Tensor, kind: str = "probability", batch_size: int = 64
-    ) -> Score:
+    ) -> Self:
         """A score of the classes that the model predicts for ``inputs``."""
         check_inputs(inputs)
         check_model(model)
@@ -90,14 +89,14 @@ class Scores:
             raise ConfigError(f"{len(self.values)} values for {len(self.reasons)} reasons")
 
     @classmethod
-    def of(cls, values: Tensor, missing: Sequence[str]) -> Scores:
+    def of(cls, values: Tensor, missing: Sequence[str]) -> Self:
         """Values, blanked where there is a reason why they are missing."""
         gone = torch.tensor([bool(reason) for reason in missing])
         values = values.detach().double().cpu().masked_fill(gone, torch.nan)
         return cls(values, tuple(missing))
 
     @classmethod
-    def collect(cls, outcomes: Iterable[float | str]) -> Scores:
+    def collect(cls, outcomes: Iterable[float | str]) -> Self:
         """A value, or the reason why there is none, for each sample."""
         listed = list(outcomes)
         reasons = [one if isinstance(one, str) else "" for one in listed]
