@@ -18,12 +18,14 @@ SHAPE = (40, 32)
 
 
 def blocks(name: str) -> list[str]:
-    found = re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
+    """Of one or more files, parted by blanks."""
+    text = "\n".join((DOCS / file).read_text(encoding="utf-8") for file in name.split())
+    found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert found
     return found
 
 
-@pytest.mark.parametrize("name", ["explain.md", "faithfulness.md"])
+@pytest.mark.parametrize("name", ["explain.md ../CONTRIBUTING.md", "faithfulness.md"])
 def test_code_in_the_documentation_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "absolute", rules.epsilon)  # removed again after the test
     generator = torch.Generator().manual_seed(0)

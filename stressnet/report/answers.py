@@ -139,7 +139,7 @@ def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str)
     rows = places[(places["cue"] != NULL) & places["share"].notna()]
     if rows.empty:
         return [f"No pair of words could be patched in “{network}”."]
-    best: Any = rows.loc[rows["share"].abs().idxmax()]
+    best: Any = rows.iloc[int(rows["share"].abs().argmax())]
     where = (places["layer"] == best["layer"]) & (places["unit"] == best["unit"])
     null = places[where & (places["cue"] == NULL)]["size"]
     about = "" if best["cue"] == STRESS else f" (cue: {best['cue']})"
@@ -170,10 +170,10 @@ def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str)
         )
     agreement = own["agreement"]
     whole = agreement[(agreement["layer"] == ALL_LAYERS) & (agreement["kind"] == kind)]
-    if whole["r"].notna().any():
-        first: Any = whole.loc[whole["r"].idxmax()]
+    ranked = whole[whole["r"].notna()].sort_values("r", ascending=False)
+    for first in ranked.head(1).to_dict("records"):
         r = with_interval(first["r"], first["r_low"], first["r_high"])
-        others = [f"{o.estimator} {o.r:.2f}" for o in whole.drop(first.name).itertuples()]
+        others = [f"{o.estimator} {o.r:.2f}" for o in ranked.iloc[1:].itertuples()]
         beside = f" ({', '.join(others)})" if others else ""
         sentences.append(
             f"Of the estimates that need no exchange, {first['estimator']} agrees best with these "

@@ -59,7 +59,7 @@ OPTIONAL: tuple[tuple[str, Callable[[], bool], str], ...] = (
     (
         f"torchaudio {_version('torchaudio')}",
         _has_torchaudio,
-        "it does not load, so the aligner 'ctc' is not there; it needs torch and torchaudio 2.11",
+        "it does not load, so the aligner 'ctc' is not there; torch 2.11 needs torchaudio 2.11.0",
     ),
     (
         "CUDA device",
