@@ -67,8 +67,8 @@ def run(config: ScoreConfig, source: Path, folder: RunFolder) -> Result:
         reading["language"] = network.language
     is_english = reading["language"] in (None, ENGLISH)
     aligner = config.aligner or ("pocketsphinx" if is_english else "kaldi-gmm")
-    look: dict[str, Any] = {"presets": (network.info.preset,), "no_splits": True}
-    options = BuildConfig(**reading, aligner=aligner, **look)
+    look: dict[str, Any] = {"presets": tuple(one["name"] for one in network.info.presets)}
+    options = BuildConfig(**reading, aligner=aligner, no_splits=True, **look)
     with folder.folder("corpus", "corpus") as child:
         build(options, source, child)
     corpus = Corpus.of_any_length(folder.path / "corpus")
@@ -107,7 +107,7 @@ def words_of(
     tokens = corpus.tokens
     images = corpus.images(network.info.preset)
     network.check_images(images)
-    parts = np.array_split(images.values, -(-len(tokens) // _AT_A_TIME))
+    parts = np.array_split(images.values[:], -(-len(tokens) // _AT_A_TIME))
     logits = np.concatenate([network.logits(np.array(part)) for part in parts])
     temperature = temperature_of(network)
     answers = [Answer.among(network.info.classes, row, temperature) for row in logits]
