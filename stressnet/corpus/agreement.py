@@ -18,8 +18,7 @@ from stressnet.languages import language_of
 from stressnet.lexicon.dictionary import Entry, load_dictionary
 from stressnet.lexicon.stress import CLASSES
 
-SOURCES = ("table", "part of speech", "aligner", "dictionary")
-"""Who says what the stress is."""
+SOURCES = ("table", "part of speech", "aligner", "dictionary")  # Who says what the stress is
 
 _COLUMNS = {"table": "table_stress", "part of speech": "pos_stress", "aligner": "aligner_stress"}
 

@@ -10,8 +10,7 @@ from stressnet.axes import Axes, FloatArray, cell_edges
 from stressnet.explain.engine.route import COLUMNS, LedgerRecord
 from stressnet.explain.result import Explanation
 
-GRID = "(grid)"
-"""Row of the ledger for relevance that lies outside the grid."""
+GRID = "(grid)"  # Row of the ledger for relevance that lies outside the grid
 
 
 def cell_shares(source: FloatArray, target: FloatArray, lowest: float = -np.inf) -> FloatArray:

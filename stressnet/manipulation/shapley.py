@@ -22,8 +22,7 @@ from stressnet.inference.twoway import holm
 from stressnet.manipulation.psychometric import clusters_of, counts_of
 from stressnet.manipulation.verdicts import share_of_distance
 
-ALL = "all"
-"""Name of the row about all cues together."""
+ALL = "all"  # Name of the row about all cues together
 
 MOST_MISSING = 0.25
 """Share of a token's subsets that may be missing since a stimulus failed its check; they are filled

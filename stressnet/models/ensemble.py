@@ -24,8 +24,7 @@ from stressnet.runs.tables import read_table
 if TYPE_CHECKING:
     from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
 
-ENSEMBLE = "ensemble"
-"""Architecture of a checkpoint that holds several networks."""
+ENSEMBLE = "ensemble"  # Architecture of a checkpoint that holds several networks
 
 AGREEMENT = "agreement.csv"
 """Beside the weights: how often the ensemble is right when so many members agree."""

@@ -33,8 +33,7 @@ from stressnet.training.metrics import evaluate
 
 CURVES = ("ranking", "measure", "n_units", "mean", "low", "high", "n_pairs", "n_words", "reason")
 
-CIRCUIT_KINDS = ("channel", "edge")
-"""Kinds of units that circuits are made of."""
+CIRCUIT_KINDS = ("channel", "edge")  # Kinds of units that circuits are made of
 
 WHOLE, RANDOM = "whole", "random"
 N_RANDOM = 3  # Random rankings, the null; the table holds their mean

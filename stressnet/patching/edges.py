@@ -21,8 +21,7 @@ from stressnet.errors import ConfigError
 from stressnet.explain.boundaries import changed_at
 from stressnet.patching.units import Sender, Unit, Units, head_units, roles_of
 
-START = "start"
-"""Label of what the residual stream begins with."""
+START = "start"  # Label of what the residual stream begins with
 
 _PASSING = (nn.Dropout, nn.Identity)
 

@@ -24,11 +24,9 @@ from scipy.stats import t as student
 
 from stressnet.axes import FloatArray
 
-LEVEL = 0.95
-"""Of the interval that has to lie above the margin."""
+LEVEL = 0.95  # Of the interval that has to lie above the margin
 
-MOST = 1000.0
-"""A study more than so many times as large is not asked for."""
+MOST = 1000.0  # A study more than so many times as large is not asked for
 
 GROWS = {"all": (1, 1, 1), "words": (0, 1, 1), "speakers": (1, 0, 1)}
 """Which of speakers, words and tokens a larger study has more of."""

@@ -14,8 +14,7 @@ from stressnet.report.names import count_of
 from stressnet.report.tables import with_interval
 from stressnet.stages.decisive.units import CUES, PHONES
 
-MOST_WORDS = 15
-"""Words that get a sentence: those with most tokens."""
+MOST_WORDS = 15  # Words that get a sentence: those with most tokens
 
 FIGURES = ("loss", "drop", "turned", "random_turned", "turned_over_random")
 SHARES = ("most_by_removal", "most_by_relevance", "least_by_removal", "least_by_relevance")
@@ -23,8 +22,7 @@ FIGURES_OF_LISTS = (
     *("comprehensiveness", "comprehensiveness_over_random"),
     *("sufficiency", "sufficiency_over_random", "turned"),
 )
-RATES = ("turned", "random_turned", "turned_random", *SHARES)
-"""Columns that are shares of tokens."""
+RATES = ("turned", "random_turned", "turned_random", *SHARES)  # Columns that are shares of tokens
 
 
 def _with_shares(units: pd.DataFrame) -> pd.DataFrame:

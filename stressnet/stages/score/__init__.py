@@ -6,8 +6,6 @@ speakers'. One folder per learner, recordings with transcripts or alignments, as
 them. The network learnt from native readers: its "no" is a reason to listen, not a mark.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

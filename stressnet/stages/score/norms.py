@@ -10,8 +10,6 @@ vowel are in Bark from the speaker's centroid and are compared with the same vow
 ``AH0``. A z-score is the distance from the natives' mean in their standard deviations.
 """
 
-from __future__ import annotations
-
 from importlib import resources
 from pathlib import Path
 
@@ -34,8 +32,7 @@ WORD_CUES = {
 }
 """Cues of a word, and what is measured in each of its vowels."""
 
-MIN_TOKENS, MIN_SPEAKERS = 10, 5
-"""With fewer native tokens or speakers there is no norm."""
+MIN_TOKENS, MIN_SPEAKERS = 10, 5  # With fewer native tokens or speakers there is no norm
 
 NORMS = "native-norms.csv"
 """Norms of LibriSpeech's readers; ``benchmarks/native_norms.py`` makes the file."""
