@@ -11,7 +11,8 @@
 NETWORKS minus OTHERS, on the folds that both have; ``than-cues`` does both for a regression on
 cues (``measure``). ``table`` puts networks beside that regression, a classifier told the phones,
 and the oracle of each word's commoner reading, with paired differences. ``NETWORK + cue
-regression`` is the mean probability of the two. Folds are pooled; words of pairs are by speakers
+regression`` is the mean probability of the two; ``ensemble`` is several networks by their mean
+logits. Folds are pooled; words of pairs are by speakers
 who were new to the network.
 """
 
@@ -44,6 +45,7 @@ from stressnet.training.trained import average_logits, pool_folds, within
 
 FILE = "predictions.parquet"
 CUES, PHONES = "cue regression", "phones only"
+TOGETHER = "ensemble"
 ORACLE = "majority reading of each word"
 FOLDS = [Fold(number, 5) for number in range(1, 6)]
 KEYS = ["token_id", "split"]
@@ -269,10 +271,14 @@ def table(corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, .
     answers[CUES] = {fold: of_cues(corpus, cues, fold) for fold in folds}
     answers[PHONES] = {fold: of_phones(corpus, fold, answers[CUES][fold]) for fold in folds}
     joined = pooled(answers, folds)
-    for path in networks:
-        both = expit(joined[[f"logit {path.name}", f"logit {CUES}"]])
-        joined[f"logit {path.name} + {CUES}"] = logit(both.mean(axis=1))
-    ours = [f"{path.name}{more}" for path in networks for more in ("", f" + {CUES}")]
+    names = [path.name for path in networks]
+    if len(names) > 1:
+        joined[f"logit {TOGETHER}"] = joined[[f"logit {name}" for name in names]].mean(axis=1)
+        names.append(TOGETHER)
+    for name in names:
+        both = expit(joined[[f"logit {name}", f"logit {CUES}"]])
+        joined[f"logit {name} + {CUES}"] = logit(both.mean(axis=1))
+    ours = [f"{name}{more}" for name in names for more in ("", f" + {CUES}")]
     differences = [(name, other) for name in ours for other in (CUES, PHONES, ORACLE)]
     write_figures(joined, corpus, differences, out)
 
