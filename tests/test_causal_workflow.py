@@ -182,6 +182,9 @@ def test_findings_side_by_side(study: Path, capsys) -> None:
         region for test in TESTS if test.against == "exchange" for region in test.regions
     }
     assert "stressed syllable" in out
+    assert "may conclude" in out
+    cues = pd.read_csv(study / "findings" / "cues.csv")
+    assert cues["cue"].tolist() == ["f0", "duration", "intensity", "all"]
     code, _, err = run_cli(
         capsys, *arguments[:-1], study / "f2", "--model", study / "net", "--network", "vgg"
     )
@@ -270,6 +273,10 @@ def test_verdicts_follow_from_numbers(
     assert row["deleted"] == pytest.approx(loss / 5 / 0.1, rel=0.05, abs=0.03)
     assert row["deletion_effect"] == pytest.approx((loss - 0.1) / 5 / 0.1, abs=0.05)
     assert row["causal_effect"] == pytest.approx(swing / 10, abs=0.01)
+    moved = "its frequency moves the answer" if swing == 2.0 else "its frequency hardly"
+    assert moved in row["may_conclude"]
+    assert row["may_conclude"].startswith("the sound in its band counts") == (loss == 1.0)
+    assert table.loc["stressed syllable", "may_conclude"] == ""
     assert table.loc["throughout the word", "causal"].tolist() == [NOT_TESTED] * 2
 
 

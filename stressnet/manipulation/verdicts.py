@@ -112,9 +112,11 @@ COLUMNS = (
     *("claim", "verdict", "relevance", "deletion", "causal"),
     *("relevance_effect", "relevance_low", "relevance_high", "relevance_observed"),
     *("relevance_null", "relevance_beyond_energy"),
+    *("relevance_beyond_energy_low", "relevance_beyond_energy_high"),
     *("region", "against", "deleted", "deleted_null", "deletion_effect"),
     *("deletion_low", "deletion_high", "cue", "causal_effect", "causal_low", "causal_high"),
     *("n_relevance", "n_deletion", "n_causal", "n_networks", "reason"),
+    "may_conclude",
 )
 """Columns of ``findings.csv``: a row per claim and deleted region."""
 
@@ -133,7 +135,7 @@ def findings_table(
     for test in TESTS:
         relevance = _relevance(claims, test)
         deletion = [_deletion_row(losses, test, region) for region in test.regions]
-        causal = _causal_row(swings, test)
+        causal = causal_row(swings, test.cue)
         decisions = [str(row["deletion"]) for row in deletion]
         said = verdict(decisions)
         for row, mine in zip(deletion, relevance, strict=False):
@@ -146,6 +148,7 @@ def findings_table(
                     "deletion": said,
                     "n_networks": losses["model"].nunique(),
                     "verdict": overall(str(mine["relevance"]), [said, str(causal["causal"])]),
+                    "may_conclude": may_conclude(test, said, str(causal["causal"])),
                 }
             )
     return pd.DataFrame(rows)[list(COLUMNS)]
@@ -161,11 +164,30 @@ def _relevance(claims: pd.DataFrame, test: ClaimTests) -> list[dict[Any, Any]]:
         & (claims["criterion"] == "beyond the energy there")
         & (claims["null"] == EXCHANGE)
     ]
-    beyond = float(energy["effect"].iloc[0]) if len(energy) else np.nan
+    beyond = {
+        f"relevance_beyond_energy{limit}": float(energy[name].iloc[0]) if len(energy) else np.nan
+        for name, limit in (("effect", ""), ("low", "_low"), ("high", "_high"))
+    }
     names = {"verdict": "relevance", "compared_with": "relevance_null", "n_tokens": "n_relevance"}
     names |= {name: f"relevance_{name}" for name in ("effect", "low", "high", "observed")}
     table = rows[list(names)].rename(columns=names)
-    return table.assign(relevance_beyond_energy=beyond).to_dict("records")
+    return table.assign(**beyond).to_dict("records")
+
+
+def may_conclude(test: ClaimTests, deletion: str, causal: str) -> str:
+    """What a reader may conclude of a formant or F0; empty for other claims.
+
+    Density, also per energy, says where a map lies. Deletion takes away energy and formant
+    together; only moving the formant keeps the energy.
+    """
+    if test.against != EXCHANGE:
+        return ""
+    band = "the sound in its band counts, " if deletion == HOLDS else ""
+    if causal == HOLDS:
+        return f"{band}its frequency moves the answer"
+    if causal == FAILS:
+        return f"{band}its frequency hardly does" if band else "its frequency hardly counts"
+    return f"{band}of its frequency nothing" if band else "nothing"
 
 
 def _deletion_row(losses: pd.DataFrame, test: ClaimTests, region: str) -> dict[str, Any]:
@@ -220,10 +242,11 @@ def _deleted(table: pd.DataFrame, kept: FloatArray, is_share: bool) -> FloatArra
     return np.column_stack([one, two, one - two])
 
 
-def _causal_row(swings: pd.DataFrame, test: ClaimTests) -> dict[str, Any]:
-    row: dict[str, Any] = {"cue": test.cue, "n_causal": 0, "causal": NOT_TESTED}
+def causal_row(swings: pd.DataFrame, cue: str) -> dict[str, Any]:
+    """The causal effect of a cue or a group of cues, with its decision."""
+    row: dict[str, Any] = {"cue": cue, "n_causal": 0, "causal": NOT_TESTED}
     row |= dict.fromkeys(("causal_effect", "causal_low", "causal_high"), np.nan)
-    here = swings[(swings["cue"] == test.cue) & np.isfinite(swings["swing"])]
+    here = swings[(swings["cue"] == cue) & np.isfinite(swings["swing"])]
     if here.empty:
         return row
     tables = [part for _, part in here.groupby("model", sort=False)]
@@ -279,6 +302,20 @@ def findings_text(result: Any) -> str:
         marks = [_MARKS.get(str(row[kind]), "?") for kind in ("relevance", "deletion", "causal")]
         text = "".join(f"{f'{c} {m}':>26}" for c, m in zip(cells, marks, strict=True))
         lines.append(f"{row['claim']:<20}{text}  {row['verdict']}")
+    lines.append(f"\n{'':<20}{'density / null':>26}{'density per energy / null':>26}  may conclude")
+    for row in table[table["may_conclude"] != ""].to_dict("records"):
+        density, energy = (
+            _cell(*(row[f"relevance_{name}"] for name in names))
+            for names in (
+                ("effect", "low", "high"),
+                [f"beyond_energy{limit}" for limit in ("", "_low", "_high")],
+            )
+        )
+        lines.append(f"{row['claim']:<20}{density:>26}{energy:>26}  {row['may_conclude']}")
+    lines.append("effect of moving a cue, or cues together, from end to end:")
+    for row in result.cues.to_dict("records"):
+        cell = _cell(row["causal_effect"], row["causal_low"], row["causal_high"])
+        lines.append(f"  {row['cue']:<18}{cell:>26}  {row['causal']}, {row['n_causal']} tokens")
     lines.append(f"+ {HOLDS}, - {FAILS}, ? undecided; rules: docs/findings.md")
     return "\n".join(lines)
 

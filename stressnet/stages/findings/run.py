@@ -19,12 +19,16 @@ from stressnet.stages.manipulate.results import effects_and_tokens, responses_of
 from stressnet.statistics.stream import EXCHANGE
 
 FINDINGS, DELETION, CAUSAL = "findings.csv", "deletion.parquet", "causal.parquet"
+CUES = "cues.csv"
 
 
 def run(
     config: FindingsConfig, corpus: Corpus, stats: Path, stimuli: Path, folder: RunFolder
 ) -> Result:
-    """Put relevance, deletion and causal effects side by side, in the result's ``table``."""
+    """Put relevance, deletion and causal effects side by side, in the result's ``table``.
+
+    ``cues`` has the effects of all continua, also of those that test no claim.
+    """
     claims = _claims(stats, config.network)
     networks = load_networks(config.models, folder.work.device)
     causal = []
@@ -59,12 +63,14 @@ def run(
     table = verdicts.findings_table(claims, losses, swings)
     folder.table(DELETION, losses)
     folder.table(CAUSAL, swings)
-    folder.table(FINDINGS, table, float_format="%.6g", lineterminator="\n")
+    cues = pd.DataFrame([verdicts.causal_row(swings, cue) for cue in swings["cue"].unique()])
+    for name, one in ((FINDINGS, table), (CUES, cues)):
+        folder.table(name, one, float_format="%.6g", lineterminator="\n")
     counts = {
         "n_deletion": int(losses["token_id"].nunique()),
         "n_causal": int(swings["token_id"].nunique()),
     }
-    return Result.of(folder, counts, table=table)
+    return Result.of(folder, counts, table=table, cues=cues)
 
 
 def _claims(stats: Path, network: str | None) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """How many tokens, speakers and words a study needs, for effects seen in STATS.
 
-STATS is a folder of 'stressnet stats' (claims about density) or of 'stressnet evaluate' (balanced
-accuracy, noun/verb pairs). Variances between speakers, words and tokens come from its tokens. A
-table goes to OUT; what it assumes is in docs/statistics.md.
+STATS is a folder of 'stressnet stats' (claims about density), of 'stressnet evaluate' or of
+'stressnet train' in folds (balanced accuracy, noun/verb pairs). Variances between speakers, words
+and tokens come from its tokens. A table goes to OUT; what it assumes is in docs/statistics.md.
 """
 
 from dataclasses import dataclass

@@ -15,6 +15,8 @@ from stressnet.statistics.claims import RATIO_MARGIN
 from stressnet.statistics.power import Study, balanced
 
 TABLE = "power.csv"
+ANSWERS = {"predictions.parquet": "evaluation", "ensemble/predictions.parquet": "models"}
+"""Files with networks' answers, and the kind of folder they are in."""
 PAIRS, PROSODY = "minimal_pairs", "minimal_pairs/prosody_only"
 
 Sample = tuple[dict[str, Any], pd.DataFrame]
@@ -23,11 +25,11 @@ Sample = tuple[dict[str, Any], pd.DataFrame]
 
 def run(config: PowerConfig, stats: Path, folder: RunFolder) -> Result:
     """Power, and the size of studies that reach it, in the result's ``table``."""
-    of_scores = (stats / "predictions.parquet").is_file()
-    read_manifest(stats, "evaluation" if of_scores else "statistics")
+    answers = next((f for f in map(stats.joinpath, ANSWERS) if f.is_file()), None)
+    read_manifest(stats, ANSWERS[str(answers.relative_to(stats))] if answers else "statistics")
     folder.begin(config, {"stats": stats})
     rows = []
-    for about, tokens in _scores(stats) if of_scores else _claims(stats):
+    for about, tokens in _scores(answers) if answers else _claims(stats):
         study = Study.of(tokens["value"], tokens["speaker"], tokens["word"])
         distance = study.mean - about["margin"] if config.distance is None else config.distance
         names = ("speaker", "word", "residual")
@@ -55,9 +57,11 @@ def _claims(stats: Path) -> Iterator[Sample]:
         yield about | {"margin": np.log(RATIO_MARGIN)}, tokens.assign(value=value)
 
 
-def _scores(stats: Path) -> Iterator[Sample]:
+def _scores(file: Path) -> Iterator[Sample]:
     """Right answers per token, by network and test set; of pairs also beyond the commoner one."""
-    answers = read_table(stats / "predictions.parquet")
+    answers = read_table(file)
+    if "model" not in answers:
+        answers["model"] = file.parents[1].name
     for network, part in answers.groupby("model", sort=False):
         sets = {name: part["split"] == name for name in (*WORD_SETS, PAIRS)}
         sets[PROSODY] = sets[PAIRS] & part["is_prosody_only_pair"]
