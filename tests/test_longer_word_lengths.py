@@ -26,8 +26,9 @@ from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.explain import explain_batch
 from stressnet.explain.seeds import make_seed
 from stressnet.intervals import Interval
+from stressnet.lexicon.contrast import STRESS, Wanted
 from stressnet.lexicon.dictionary import Entry, Reject, load_dictionary
-from stressnet.lexicon.stress import CLASSES, Stress, WordLengths, classes_among
+from stressnet.lexicon.stress import CLASSES, Stress, WordLengths
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions import Missing, get_regions
 from stressnet.regions.nulls import exchange_tracks, rotate_tracks
@@ -75,8 +76,8 @@ def test_two_syllables_among_longer_ones_count_from_the_end() -> None:
     lengths = WordLengths(2, 4)
     assert lengths.stress_of("10") is Stress.PENULTIMATE
     assert Stress.PENULTIMATE.syllable(2) == 0 and Stress.INITIAL.syllable(2) == 0
-    assert classes_among(["FINAL", None, "PENULTIMATE"]) == (Stress.PENULTIMATE, Stress.FINAL)
-    assert classes_among(["FINAL"]) == CLASSES == classes_among([])
+    assert STRESS.among(["FINAL", None, "PENULTIMATE"]) == (Stress.PENULTIMATE, Stress.FINAL)
+    assert STRESS.among(["FINAL"]) == CLASSES == STRESS.among([])
 
 
 def test_dictionary_entries_of_three_syllables() -> None:
@@ -96,7 +97,7 @@ def test_labels_of_shorter_words_do_not_matter_those_of_another_class_do() -> No
         return [
             f"{token.word} {token.stress}"
             for token in find_tokens(
-                recording, alignment, load_dictionary(), labels, lengths=THREE
+                recording, alignment, load_dictionary(), labels, wanted=Wanted(THREE)
             )[0]
         ]
 

@@ -74,7 +74,7 @@ def word() -> WordData:
         ),
         image=image,
         relevance=relevance,
-        stress_predicted=Stress.FINAL,
+        said=Stress.FINAL,
         probability=0.8,
         composite="epsilon-plus",
         image_name="stressnet",
@@ -221,7 +221,7 @@ def test_titles_say_who_and_whether_right(word: WordData) -> None:
     assert "speaker anna" in shown
     assert "INITIAL stress" in shown
     assert "network: FINAL, p = 0.80 ✗" in shown
-    right = replace(word, stress_predicted=Stress.INITIAL, probability=0.9999)
+    right = replace(word, said=Stress.INITIAL, probability=0.9999)
     assert "network: INITIAL, p > 0.99 ✓" in [t.get_text() for t in plot_word(right).texts]
 
 
@@ -285,7 +285,7 @@ def test_parts_that_are_missing_are_left_out(word: WordData) -> None:
         image=None,
         relevance=None,
         times=replace(word.times, stress=None),
-        stress_predicted=None,
+        said=None,
     )
     figure = plot_word(bare, width="column", note=False)
     assert names(figure) == ["waveform", "spectrogram", "phones", "syllables", "word"]

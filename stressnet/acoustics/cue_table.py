@@ -109,9 +109,22 @@ def contrast_columns() -> dict[str, Cue]:
     }
 
 
-def table_columns(n_syllables: int = 2) -> list[str]:
-    """All columns of ``cues.parquet``, in order; of longer words no comparison of two syllables."""
+def predictors(contrast: str = "stress") -> dict[str, Cue]:
+    """What baselines go by, with the cue of each: comparisons of the two syllables.
+
+    Of another contrast than stress cues of the word, too, which do not depend on where stress is.
+    """
+    of_word = [name for name in WORD_COLUMNS if not name.endswith(("_hz", "per_s"))]
+    of_word = [] if contrast == "stress" else of_word
+    return contrast_columns() | {name: Cue(name, "word", ()) for name in of_word}
+
+
+def table_columns(n_syllables: int = 2, classes: str = "stress") -> list[str]:
+    """All columns of ``cues.parquet``, in order; of longer words no comparison of two syllables.
+
+    ``classes`` is the column of what is told apart.
+    """
     longer = [f"nucleus_{k}" for k in range(3, n_syllables + 1)]
     compared = contrast_columns() if n_syllables == 2 else ()
     measured = (*WORD_COLUMNS, *cue_columns(n_syllables), *compared)
-    return [*ID_COLUMNS, *longer, *measured, "missing_reason"]
+    return [*dict.fromkeys((*ID_COLUMNS, classes)), *longer, *measured, "missing_reason"]

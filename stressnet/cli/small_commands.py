@@ -236,7 +236,7 @@ def look_command(
     )
     why = load_network(model).explain(loaded)
     (path,) = save_figure(why.plot(), figure.with_suffix(""), [suffix])
-    echo(f"{loaded.label}: {why.answer.stress.value}, probability {why.answer.probability:.3f}")
+    echo(f"{loaded.label}: {why.answer.stress}, probability {why.answer.probability:.3f}")
     echo(f"figure: {path}")
 
 

@@ -14,7 +14,7 @@ from stressnet.corpus.recipe import Recipe
 from stressnet.corpus.splits import split_counts
 from stressnet.corpus.store import Corpus
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.syllables import RULE_NAME
 
 _BIN_S = 0.1
@@ -34,13 +34,17 @@ class Source:
 
 
 def card_text(
-    title: str, sources: Sequence[Source | Recipe], tokens: pd.DataFrame, results: Mapping[str, Any]
+    title: str,
+    sources: Sequence[Source | Recipe],
+    tokens: pd.DataFrame,
+    results: Mapping[str, Any],
+    contrast: Contrast = STRESS,
 ) -> str:
     """The card in Markdown, from the token table and the counts in the manifest.
 
     A merged corpus has several sources.
     """
-    speakers, classes = tokens["speaker"].nunique(), classes_among(tokens["stress"])
+    speakers, classes = tokens["speaker"].nunique(), contrast.among(tokens[contrast.column])
     lines = [f"# {title}", ""]
     for source in (one for i, one in enumerate(sources) if one not in sources[:i]):
         lines += [f"Source: {source.title}"] * (len(sources) > 1)
@@ -57,18 +61,23 @@ def card_text(
         f"({results['audio_hours']} h of audio looked at).",
         f"Aligned by: {', '.join(sorted(tokens['aligner'].unique()))}. "
         f"Syllable boundaries: {RULE_NAME}.",
+        *_of_contrast(contrast),
         "",
         f"| split | n | {' | '.join(classes)} | words | speakers |",
         "|---" * (len(classes) + 4) + "|",
     ]
-    counts = split_counts(tokens, sorted(tokens["split"].unique()))
+    counts = split_counts(tokens, sorted(tokens["split"].unique()), contrast)
     lines += ["| " + " | ".join(map(str, row)) + " |" for row in counts.to_numpy()]
     if "corpus" in tokens and tokens["corpus"].nunique() > 1:
-        lines += ["", *_counts(tokens, "corpus")]
-    lines += ["", *_counts(tokens.assign(sex=tokens["sex"].replace("", "unknown")), "sex")]
+        lines += ["", *_counts(tokens, "corpus", contrast)]
+    lines += [
+        "",
+        *_counts(tokens.assign(sex=tokens["sex"].replace("", "unknown")), "sex", contrast),
+    ]
+    lines += [] if contrast.is_stress else ["", *_counts(tokens, "stress", contrast)]
     lines += _unknown_sex(tokens)
     if speakers <= _MOST_SPEAKERS:
-        lines += ["", *_counts(tokens, "speaker")]
+        lines += ["", *_counts(tokens, "speaker", contrast)]
     else:
         per_speaker = tokens["speaker"].value_counts()
         lines += [
@@ -93,6 +102,13 @@ def about_language(code: str) -> list[str]:
     return [] if one.is_english else [text]
 
 
+def _of_contrast(contrast: Contrast) -> list[str]:
+    """What is told apart, if it is not stress."""
+    first, second = contrast.classes[0], contrast.classes[-1]
+    text = f"Told apart is {contrast.name}: {first} or {second}, column `{contrast.column}`; "
+    return [] if contrast.is_stress else [text + "`stress` is where the word's stress is."]
+
+
 def _unknown_sex(tokens: pd.DataFrame) -> list[str]:
     """What follows where the sex of speakers is not known, and what to do."""
     unknown = tokens.loc[tokens["sex"].fillna("") == "", "speaker"].nunique()
@@ -107,12 +123,12 @@ def _unknown_sex(tokens: pd.DataFrame) -> list[str]:
     ]
 
 
-def _counts(tokens: pd.DataFrame, column: str) -> list[str]:
+def _counts(tokens: pd.DataFrame, column: str, contrast: Contrast) -> list[str]:
     """A table of tokens per value of a column and class."""
-    classes = classes_among(tokens["stress"])
+    classes = contrast.among(tokens[contrast.column])
     lines = [f"| {column} | n | {' | '.join(classes)} | words |", "|---" * (len(classes) + 3) + "|"]
     for value, part in tokens.groupby(column, sort=True):
-        counts = [int((part["stress"] == s).sum()) for s in classes]
+        counts = [int((part[contrast.column] == s).sum()) for s in classes]
         cells = [value, len(part), *counts, part["word"].nunique()]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return lines
@@ -151,7 +167,7 @@ def show_corpus(path: Path) -> str:
     corpus = Corpus.of_any_length(path)
     sources = sources_of(corpus.manifest)
     title = sources[0].title if len(sources) == 1 else f"{len(sources)} corpora merged"
-    text = card_text(title, sources, corpus.tokens, corpus.manifest["results"])
+    text = card_text(title, sources, corpus.tokens, corpus.manifest["results"], corpus.contrast)
     agreement = "\n".join(agreement_text(corpus.tokens))
     presets = ", ".join(corpus.presets()) or "none"
     versions = corpus.manifest["versions"]

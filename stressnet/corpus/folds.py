@@ -14,13 +14,13 @@ import pandas as pd
 
 from stressnet.corpus.splits import (
     PAIR_SPLITS,
+    dealt_apart,
     families_by_class,
-    weights_of,
     with_families,
     with_split,
 )
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 
 MATCHABLE = ("duration", "frequency")
 UNMATCHED = "unmatched"  # Split of tokens that matching leaves out
@@ -46,7 +46,9 @@ def deal_folds(
     return dealt
 
 
-def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.DataFrame:
+def assign_folds(
+    tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0, contrast: Contrast = STRESS
+) -> pd.DataFrame:
     """A copy of a token table with ``family``, ``speaker_fold`` and ``family_fold`` (from 0).
 
     ``tokens`` have ``word``, ``speaker``, ``stress`` and ``is_minimal_pair``, and ``corpus`` if
@@ -65,12 +67,13 @@ def assign_folds(tokens: pd.DataFrame, n_folds: int = 5, seed: int = 0) -> pd.Da
     speaker_folds: dict[str, int] = {}
     corpora = tokens["corpus"] if "corpus" in tokens else pd.Series("", index=tokens.index)
     for _, members in tokens["speaker"].groupby(corpora, sort=True):
-        speaker_folds |= deal_folds(weights_of(members), n_folds, rng)
+        for _, weights in dealt_apart(tokens.loc[members.index], "speaker", contrast):
+            speaker_folds |= deal_folds(weights, n_folds, rng)
     family_folds: dict[str, int] = {}
-    for stress, weights in families_by_class(tokens):
+    for name, weights in families_by_class(tokens, contrast):
         if len(weights) < n_folds:
             raise CorpusError(
-                f"{len(weights)} word families with stress {stress} are too few for {n_folds} "
+                f"{len(weights)} word families with {name} are too few for {n_folds} "
                 f"folds; use fewer folds"
             )
         family_folds |= deal_folds(weights, n_folds, rng)
@@ -98,7 +101,10 @@ def fold_splits(
 
 
 def match_classes(
-    tokens: pd.DataFrame, by: Collection[str] = MATCHABLE, seed: int = 0
+    tokens: pd.DataFrame,
+    by: Collection[str] = MATCHABLE,
+    seed: int = 0,
+    contrast: Contrast = STRESS,
 ) -> pd.DataFrame:
     """Leave out tokens until the classes are alike within each set.
 
@@ -123,7 +129,7 @@ def match_classes(
     if "frequency" in by:
         counts = tokens["family"].map(tokens["family"].value_counts())
         cells["frequency"] = np.floor(np.log2(counts)).astype(int)
-    classes = classes_among(tokens["stress"])
+    classes = contrast.among(tokens[contrast.column])
     eligible = tokens["stress"].notna() & ~tokens["split"].isin([*PAIR_SPLITS, "unlabelled"])
     order = np.random.default_rng([seed, 3]).permutation(len(tokens))
     kept = pd.Series(~eligible.to_numpy(), index=tokens.index)
@@ -132,7 +138,7 @@ def match_classes(
     for _, cell in shuffled.groupby(
         [cells[c].loc[shuffled.index] for c in cells.columns], sort=True
     ):
-        of_class = [cell.index[cell["stress"] == stress.value] for stress in classes]
+        of_class = [cell.index[cell[contrast.column] == one] for one in classes]
         n = min(len(members) for members in of_class)
         for members in of_class:
             kept.loc[members[:n]] = True

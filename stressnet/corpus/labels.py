@@ -1,65 +1,96 @@
-"""Stress decided by a person: tables of utterance, word and stress."""
+"""Tables of words that a person decided about: their stress, or their class in another contrast."""
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.written import split_words
 from stressnet.errors import CorpusError
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.problems import Problem, warnings_about
 
-_INDEX = re.compile(r"\d{1,9}")
+_INDEX = re.compile(r"-1|\d{1,9}")
 
 BAD = "BAD"
 _DECISIONS = (*Stress, "VARIES", BAD)
-_LABEL_COLUMNS = ("stress", "utterance_id", "word_index")
 
 
 @dataclass(frozen=True, slots=True)
 class StressLabel:
     """A person's decision on one word: ``INITIAL``, ``FINAL``, ``VARIES``, or ``BAD``: no token.
 
-    `word`, in upper case, is which it was made for, empty if the table does not say.
+    `word`, in upper case, is which it was made for, empty if the table does not say. `value` is its
+    class in another contrast than stress; then `stress` may be empty.
     """
 
     stress: str
     word: str = ""
     table: str = "label table"
+    value: str = ""
 
 
 Labels = Mapping[tuple[str, int], StressLabel]
-"""Decisions by utterance id and index of the word, counted from 0."""
+"""Decisions by utterance id and index of the word, from 0; :data:`EVERY_WORD` is all of them."""
+
+EVERY_WORD = -1
 
 
-def read_labels(path: Path) -> dict[tuple[str, int], StressLabel]:
-    """A user's table of stress: columns utterance_id, word_index (from 0) and stress.
+def read_labels(
+    path: Path, contrast: Contrast = STRESS, speakers: Mapping[str, str] | None = None
+) -> dict[tuple[str, int], StressLabel]:
+    """A user's table of stress or another contrast: utterance_id, word_index (from 0), its column.
 
     A column ``word``, if there, is compared with the transcript later on, so that a table made for
-    another transcript does not label the wrong words. Raises `CorpusError` naming the line if a
-    column or value is wrong, or a word is decided twice in two ways, `TranscriptError` if the file
-    cannot be read.
+    another transcript does not label the wrong words. Of another contrast, a table without
+    word_index speaks of all words of an utterance, one with ``speaker`` instead of utterance_id of
+    all that somebody says (``speakers``, by utterance), and empty cells leave words out. Raises
+    `CorpusError` naming the line if a column or value is wrong, or a word is decided twice in two
+    ways, `TranscriptError` if the file cannot be read.
     """
+    of, known = contrast.column, _DECISIONS if contrast.is_stress else ("", BAD, *contrast.classes)
     remedy = "the first line names the columns, separated by tabs, commas or semicolons"
+    needed = (of, "utterance_id", "word_index") if contrast.is_stress else (of,)
     labels: dict[tuple[str, int], StressLabel] = {}
-    for number, cells in read_named(path, _LABEL_COLUMNS, remedy):
-        stress, index = cells["stress"].upper(), cells["word_index"]
-        if stress not in _DECISIONS or not _INDEX.fullmatch(index):
+    for number, cells in read_named(path, needed, remedy):
+        value, index = cells[of].upper(), cells.get("word_index", str(EVERY_WORD))
+        ids = [cells.get("utterance_id", "")]
+        if not ids[0]:
+            who = cells.get("speaker")
+            ids = [name for name, one in (speakers or {}).items() if one == who] or [f"of {who}"]
+        if value not in known or not _INDEX.fullmatch(index):
+            also = ", VARIES, BAD or, of longer words, PENULTIMATE and the like"
             raise CorpusError(
-                f"{path}, line {number}: word_index '{index[:20]}', stress '{stress[:20]}'; "
-                f"expected a number from 0 and INITIAL, FINAL, VARIES, BAD or, "
-                f"of longer words, PENULTIMATE and the like"
+                f"{path}, line {number}: word_index '{index[:20]}', {of} '{value[:20]}'; expected "
+                f"a number from 0 and {', '.join(map(str, contrast.classes))}"
+                f"{also if contrast.is_stress else ', BAD or an empty cell'}"
             )
-        key = (cells["utterance_id"], int(index))
-        if key in labels and labels[key].stress != stress:
-            raise CorpusError(
-                f"{path}, line {number}: word {index} of '{key[0]}' is {stress} here and "
-                f"{labels[key].stress} further up; keep one"
-            )
-        labels[key] = StressLabel(stress, " ".join(split_words(cells.get("word", ""))), path.name)
+        is_own = not contrast.is_stress and value != BAD
+        word = " ".join(split_words(cells.get("word", "")))
+        label = StressLabel("" if is_own else value, word, path.name, value if is_own else "")
+        for key in ((name, int(index)) for name in ids if value):
+            old = labels.setdefault(key, label)
+            if (old.stress, old.value) != (label.stress, label.value):
+                raise CorpusError(
+                    f"{path}, line {number}: word {index} of '{key[0]}' is {value} here and "
+                    f"{old.stress or old.value} further up; keep one"
+                )
     return labels
+
+
+def with_table(
+    labels: Labels, path: Path, contrast: Contrast, speakers: Mapping[str, str]
+) -> dict[tuple[str, int], StressLabel]:
+    """Decisions, and those of a table of stress or of another contrast, which win."""
+    both = dict(labels)
+    for key, label in read_labels(path, contrast, speakers).items():
+        old = both.get(key, label)
+        both[key] = replace(
+            label, stress=label.stress or old.stress, value=label.value or old.value
+        )
+    return both
 
 
 def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> list[Problem]:
@@ -82,6 +113,11 @@ def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> l
         )
         problems += warnings_about(table, "labels", [text])
     return problems
+
+
+def label_of(labels: Labels, utterance_id: str, index: int) -> StressLabel | None:
+    """The decision about a word, of its own or of all in its utterance."""
+    return labels.get((utterance_id, index)) or labels.get((utterance_id, EVERY_WORD))
 
 
 def labels_by_utterance(labels: Labels) -> dict[str, dict[tuple[str, int], StressLabel]]:

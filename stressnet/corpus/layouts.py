@@ -227,8 +227,9 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     ]
     lines += ["", "[speakers]", *speakers] if speakers else []
     lines += _tables("speakers.table", recipe.speaker_tables)
-    for name in recipe.label_tables:
-        lines += ["", "[[labels]]", f"file = {_toml(name)}"]
+    for table in recipe.label_tables:
+        lines += ["", "[[labels]]", f"file = {_toml(table.file)}"]
+        lines += [f"contrast = {_toml(table.contrast)}"] * bool(table.contrast)
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from stressnet.corpus.building.tables import class_counts
 from stressnet.corpus.merging import Part
 from stressnet.corpus.store import PHONES, TOKENS, TRACKS, Corpus
 from stressnet.errors import CorpusError
@@ -32,6 +33,11 @@ def open_parts(paths: Sequence[Path]) -> list[Part]:
             raise CorpusError(f"{twin} and {corpus.path} hold the same tokens; give each once")
         fingerprints[corpus.fingerprint] = corpus.path
     for corpus in corpora:
+        if corpus.contrast.noted != corpora[0].contrast.noted:
+            raise CorpusError(
+                f"{corpora[0].path} tells {corpora[0].contrast.told_apart}, {corpus.path} "
+                f"{corpus.contrast.told_apart}; merge corpora of one contrast"
+            )
         _check_complete(corpus)
         _check_columns(corpora[0], corpus)
     codes = sorted({corpus.language for corpus in corpora})
@@ -163,7 +169,9 @@ def merged_parameters(parts: Sequence[Part], splits: Any) -> dict[str, Any]:
     flat = [inner for p in sources for inner in (p.get("sources") or [p])]
     if _are_shards([part.corpus for part in parts]):
         flat = flat[:1]
-    keys = "recipe title licence citation synthetic source request language syllables".split()
+    keys = (
+        "recipe title licence citation synthetic source request language syllables contrast".split()
+    )
     kept = [{k: p.get(k) for k in keys if p.get(k) is not None} for p in flat]
     versions = sorted({_version_of(part.corpus) for part in parts})
     licences = list(dict.fromkeys(str(p["licence"]) for p in kept))
@@ -207,7 +215,7 @@ def merged_results(parts: Sequence[Part], tokens: pd.DataFrame) -> dict[str, Any
         "audio_hours": round(sum(float(r["audio_hours"]) for r in each), 3),
         "n_speakers": int(tokens["speaker"].nunique()),
         "n_words": int(tokens["word"].nunique()),
-        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
+        **class_counts(tokens, parts[0].corpus.contrast),
         "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
         "rejected_words": summed("rejected_words"),
         "readings": summed("readings"),

@@ -27,6 +27,7 @@ from stressnet.alignment.readers import AUTO, FORMATS
 from stressnet.corpus.written import Normaliser
 from stressnet.errors import ConfigError, RecipeError
 from stressnet.languages import ENGLISH
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.runs.toml_file import Entry, entry, read_toml
 
 
@@ -117,6 +118,19 @@ class SpeakerTable:
 
 
 @dataclass(frozen=True)
+class LabelTable:
+    """A table of decisions about words, of stress or of the `contrast` that is named."""
+
+    file: str
+    contrast: str = ""
+
+    @property
+    def tells(self) -> Contrast:
+        """The contrast."""
+        return Contrast.parse(self.contrast) if self.contrast else STRESS
+
+
+@dataclass(frozen=True)
 class Part:
     """A downloadable archive of a corpus."""
 
@@ -139,7 +153,7 @@ class Recipe:
     speaker_constant: str | None = None
     sex_constant: str | None = None
     speaker_tables: tuple[SpeakerTable, ...] = ()
-    label_tables: tuple[str, ...] = ()
+    label_tables: tuple[LabelTable, ...] = ()
     url: str = ""
     synthetic: bool = False
     parts: Mapping[str, Part] = field(default_factory=dict)
@@ -153,6 +167,15 @@ class Recipe:
     def language(self) -> str:
         """Code of the language of the speech."""
         return self.reading.language
+
+    @property
+    def contrast(self) -> Contrast:
+        """What its label tables tell apart, if not stress; `RecipeError` if it is two things."""
+        named = {table.tells for table in self.label_tables} - {STRESS}
+        if len(named) > 1:
+            both = "' and '".join(sorted(one.column for one in named))
+            raise RecipeError(f"recipe '{self.name}': [[labels]] name contrasts '{both}'; keep one")
+        return named.pop() if named else STRESS
 
     def spoken_in(self, code: str | None) -> Recipe:
         """The recipe for speech in another language; None changes nothing."""
@@ -261,7 +284,7 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         speaker_constant=text(speakers, "constant", path, "speakers", default="") or None,
         sex_constant=text(speakers, "sex", path, "speakers", default="") or None,
         speaker_tables=entries(SpeakerTable, speakers, "table", path, "speakers."),
-        label_tables=tuple(table.file for table in entries(_LabelTable, data, "labels", path)),
+        label_tables=entries(LabelTable, data, "labels", path),
         parts={
             name: entry(Part, values, path, f"[parts.{name}]", RecipeError)
             for name, values in section(data, "parts", path, optional=True).items()
@@ -273,6 +296,10 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         reading=_reading(data, text(corpus, "language", path, "corpus", default=ENGLISH), path),
     )
     _check_templates(recipe, path)
+    try:
+        _ = recipe.contrast
+    except ConfigError as error:
+        raise RecipeError(f"{path}: [[labels]] {error}") from error
     return recipe
 
 
@@ -322,11 +349,6 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
             raise RecipeError(
                 f"{path}: transcript kind '{source.kind}'; known are {', '.join(TRANSCRIPT_KINDS)}"
             )
-
-
-@dataclass(frozen=True)
-class _LabelTable:
-    file: str
 
 
 def _reading(data: Mapping[str, Any], code: str, path: Path) -> Normaliser:

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from stressnet.alignment.readers import detect_format, files_of, voices_of
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.given_alignments import given_alignment
-from stressnet.corpus.labels import Labels, StressLabel, read_labels
+from stressnet.corpus.labels import Labels, with_table
 from stressnet.corpus.passed_over import passed_over, without_lossy_copies
 from stressnet.corpus.recipe import Recipe, find_audio
 from stressnet.corpus.speakers import (
@@ -34,6 +35,7 @@ from stressnet.errors import (
     TranscriptError,
 )
 from stressnet.languages import Language, language
+from stressnet.lexicon.contrast import Contrast
 from stressnet.runs.problems import Problem, Severity
 
 _NUMBERED = re.compile(r"(?:speaker|spkr?|s|channel|ch)?[ _-]*\d+", re.IGNORECASE)
@@ -87,6 +89,13 @@ class Scan:
     problems: tuple[Problem, ...]
     labels: Labels = field(default_factory=dict)
     changes: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+
+    def with_labels(self, path: Path | None, contrast: Contrast) -> Self:
+        """The same with the decisions of a further table, if there is one, which win."""
+        if path is None:
+            return self
+        voices = {recording.utterance_id: recording.speaker for recording in self.recordings}
+        return replace(self, labels=with_table(self.labels, path, contrast, voices))
 
 
 def _candidate(recipe: Recipe, root: Path, path: Path, fields: dict[str, str]) -> Candidate:
@@ -274,10 +283,11 @@ def scan(
     }
     found.problems += passed_over(recipe, root, candidates, used)
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
-    labels: dict[tuple[str, int], StressLabel] = {}
-    for label_table in recipe.label_tables:
-        if (root / label_table).is_file():
-            labels |= read_labels(root / label_table)
+    labels: Labels = {}
+    voices = {name: recording.speaker for name, recording in found.recordings.items()}
+    for table_ in recipe.label_tables:
+        if (root / table_.file).is_file():
+            labels = with_table(labels, root / table_.file, table_.tells, voices)
     changes = {name: c for name, c in found.changes.items() if name in found.recordings}
     return Scan(tuple(found.recordings.values()), tuple(found.problems), labels, changes)
 

@@ -35,8 +35,8 @@ from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.tokens import LABEL_TABLE
 from stressnet.errors import ConfigError, CorpusError, TranscriptError
 from stressnet.languages import language_of
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.families import word_families
-from stressnet.lexicon.stress import Stress, classes_among
 from stressnet.runs.tables import check_unchanged
 
 SETS = ("train", "valid", "test")
@@ -144,20 +144,47 @@ def with_families(tokens: pd.DataFrame) -> pd.DataFrame:
     return tokens.assign(family=tokens["word"].map(families))
 
 
-def families_by_class(tokens: pd.DataFrame) -> Iterator[tuple[Stress, dict[str, float]]]:
+def dealt_apart(
+    tokens: pd.DataFrame, column: str, contrast: Contrast
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Speakers or families whose tokens are of one class, then all others; and their tokens.
+
+    Each group is dealt by itself, so that every set has both classes where they are those of
+    speakers or of words; a small group goes with the others. For stress all are one group.
+    """
+    if contrast.is_stress:
+        yield "", weights_of(tokens[column])
+        return
+    of_class = tokens.groupby(column)[contrast.column].agg(
+        lambda classes: classes.iloc[0] if classes.nunique() == 1 else ""
+    )
+    groups = {one: of_class.index[of_class == one] for one in contrast.classes}
+    groups = {one: names for one, names in groups.items() if len(names) >= len(SETS)}
+    alone = tokens[column].map({name: one for one, names in groups.items() for name in names})
+    for one in (*groups, *([None] if alone.isna().any() else [])):
+        of_group = alone.isna() if one is None else alone == one
+        yield f"{contrast.column} {one or 'of any kind'}", weights_of(tokens.loc[of_group, column])
+
+
+def families_by_class(
+    tokens: pd.DataFrame, contrast: Contrast = STRESS
+) -> Iterator[tuple[str, dict[str, float]]]:
     """The classes, each with the families that mostly have it and their labelled tokens.
 
     A family of a minimal pair (present, presents) is in neither, and so never trained on, even
-    where a form of it has one reading only.
+    where a form of it has one reading only. Of another contrast see :func:`dealt_apart`.
     """
+    if not contrast.is_stress:
+        yield from dealt_apart(tokens, "family", contrast)
+        return
     of_pair = tokens["family"].isin(set(tokens.loc[tokens["is_minimal_pair"], "family"]))
     ordinary = tokens[~of_pair & tokens["stress"].notna()]
-    classes = classes_among(tokens["stress"])
+    classes = contrast.among(tokens["stress"])
     counts = pd.crosstab(ordinary["family"], ordinary["stress"])
     mostly = counts.reindex(columns=list(classes), fill_value=0).to_numpy().argmax(axis=1)
     place = ordinary["family"].map(dict(zip(counts.index, mostly, strict=True)))
     for index, stress in enumerate(classes):
-        yield stress, weights_of(ordinary.loc[place == index, "family"])
+        yield f"stress {stress}", weights_of(ordinary.loc[place == index, "family"])
 
 
 def _cells(tokens: pd.DataFrame, otherwise: str) -> pd.Series:
@@ -192,7 +219,9 @@ def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
     return large + ([pd.concat(small)] if small else [])
 
 
-def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
+def assign_splits(
+    tokens: pd.DataFrame, config: SplitConfig, contrast: Contrast = STRESS
+) -> pd.DataFrame:
     """A copy of a token table with ``family``, ``speaker_set``, ``family_set`` and ``split``.
 
     ``tokens`` has ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
@@ -203,12 +232,13 @@ def assign_splits(tokens: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     check_speakers(tokens["speaker"].nunique())
     speaker_sets: dict[str, str] = {}
     for speakers in _speakers_by_corpus(tokens):
-        speaker_sets |= deal(weights_of(speakers), config, rng)
+        for _, weights in dealt_apart(tokens.loc[speakers.index], "speaker", contrast):
+            speaker_sets |= deal(weights, config, rng)
     family_sets: dict[str, str] = {}
-    for stress, weights in families_by_class(tokens):
+    for name, weights in families_by_class(tokens, contrast):
         if len(weights) < 3:
             raise CorpusError(
-                f"only {len(weights)} word families with stress {stress}; at least 3 are needed "
+                f"only {len(weights)} word families with {name}; at least 3 are needed "
                 f"for word-disjoint sets (use --no-splits to build without them)"
             )
         family_sets |= deal(weights, config, rng)
@@ -308,12 +338,14 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
     return tokens
 
 
-def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd.DataFrame:
+def split_counts(
+    tokens: pd.DataFrame, order: Sequence[str] | None = None, contrast: Contrast = STRESS
+) -> pd.DataFrame:
     """Tokens, words and speakers per split and class, for reports.
 
     Columns are split, n, n_initial, n_final (or the other classes), n_words, n_speakers.
     """
-    classes = classes_among(tokens["stress"])
+    classes = contrast.among(tokens[contrast.column])
     order = order or [*dict.fromkeys([*_CELLS.values(), *PAIR_SPLITS, "unlabelled"])]
     rows = []
     for split in order:
@@ -323,7 +355,7 @@ def split_counts(tokens: pd.DataFrame, order: Sequence[str] | None = None) -> pd
                 {
                     "split": split,
                     "n": len(part),
-                    **{f"n_{s.lower()}": int((part["stress"] == s).sum()) for s in classes},
+                    **{f"n_{s.lower()}": int((part[contrast.column] == s).sum()) for s in classes},
                     "n_words": part["word"].nunique(),
                     "n_speakers": part["speaker"].nunique(),
                 }

@@ -46,10 +46,10 @@ from stressnet.corpus.tables import (
 from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.languages import ENGLISH, language
+from stressnet.lexicon.contrast import Contrast
 from stressnet.lexicon.stress import (
     DISYLLABLES,
     MOST_SYLLABLES,
-    Stress,
     WordLengths,
 )
 from stressnet.runs.checks import check_files
@@ -115,7 +115,14 @@ class Corpus:
 
     @classmethod
     def checked(cls, path: Path | str) -> Corpus:
-        """Open a corpus of disyllables as :meth:`of_any_length` does; any other is an error."""
+        """Open a corpus of disyllables for their stress as :meth:`of_any_length` does."""
+        corpus = cls.of_disyllables(path)
+        corpus.contrast.only_stress(path, CorpusError)
+        return corpus
+
+    @classmethod
+    def of_disyllables(cls, path: Path | str) -> Corpus:
+        """Open a corpus of disyllables, of any contrast, or raise."""
         corpus = cls.of_any_length(path)
         if corpus.lengths != DISYLLABLES:
             raise CorpusError(
@@ -134,7 +141,8 @@ class Corpus:
         corpus = cls.open(path)
         check_files(corpus.path)
         _ = corpus.name, corpus.fingerprint
-        check_types(corpus.path / TOKENS, {**token_types(MOST_SYLLABLES), **SPLIT_TYPES})
+        types = token_types(MOST_SYLLABLES, corpus._named)
+        check_types(corpus.path / TOKENS, {**types, **SPLIT_TYPES})
         check_types(corpus.path / PHONES, PHONE_TYPES)
         _ = corpus.tokens
         return corpus
@@ -165,13 +173,23 @@ class Corpus:
         return WordLengths.parse(str(first.get("syllables") or 2))
 
     @property
-    def classes(self) -> tuple[Stress, ...]:
-        """The classes of its words, in the order of a network's outputs; of longer ones those that
-        occur."""
+    def _named(self) -> Contrast:
+        parameters = self.manifest["parameters"]
+        first = (parameters.get("sources") or [parameters])[0]
+        return Contrast.in_manifest(first)
+
+    @cached_property
+    def contrast(self) -> Contrast:
+        """What is told apart, and its classes; of longer words those that occur."""
         if self.lengths == DISYLLABLES:
-            return self.lengths.classes
+            return self._named
         there = set(self.tokens["stress"])
-        return tuple(stress for stress in self.lengths.classes if stress in there)
+        return Contrast(classes=tuple(one for one in self.lengths.classes if one in there))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of its words, in the order of a network's outputs."""
+        return self.contrast.classes
 
     @property
     def fingerprint(self) -> str:
@@ -184,7 +202,8 @@ class Corpus:
 
         The column ``language`` is there in other languages than English.
         """
-        table = read_table(self.path / TOKENS, ("token_id", "word", "speaker", "stress", "split"))
+        needed = "token_id", "word", "speaker", "stress", self._named.column, "split"
+        table = read_table(self.path / TOKENS, needed)
         if "excerpt_file" in table:
             files = table["excerpt_file"].astype(str)
             for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)]:

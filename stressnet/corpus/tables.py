@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stressnet.errors import CorpusError
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.runs.tables import WholeTable, open_parquet
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _FROM_WHERE: Mapping[str, str] = {
 }
 
 
-def token_types(n_syllables: int = 2) -> dict[str, str]:
+def token_types(n_syllables: int = 2, contrast: Contrast = STRESS) -> dict[str, str]:
     """Columns of the token table before splits are dealt, for words of so many syllables at most.
 
     Every syllable has a vowel and, but for the last, a boundary behind it.
@@ -56,13 +57,19 @@ def token_types(n_syllables: int = 2) -> dict[str, str]:
             *((f"{vowel}_{e}_s", _FLOAT) for e in ("start", "end")),
         )
     }
-    return {**_ABOUT_TOKENS, **times, **of_vowels, **_FROM_WHERE}
+    return {**_ABOUT_TOKENS, contrast.column: _STRING, **times, **of_vowels, **_FROM_WHERE}
 
 
 SPLIT_TYPES: Mapping[str, str] = dict.fromkeys(
     ("corpus", "family", "speaker_set", "family_set", "split"), _STRING
 )
 """Columns that dealing the splits adds."""
+
+RESERVED = {*token_types(4), *SPLIT_TYPES} - {STRESS.column} | set(
+    "language lemma row image position correct output region missing measure metric model "
+    "test_set estimate hit class_index word_index level stratum network null aspect".split()
+)
+"""Names of columns that a contrast cannot have."""
 
 PHONE_TYPES: Mapping[str, str] = {
     "token_id": _STRING,

@@ -96,4 +96,6 @@ def _token_grid(
         syllables.append(clipped(start_s, end_s, " ".join(labels)))
     stress = "?" if row["stress"] is None else str(row["stress"])
     extra = {"syllables": syllables, "stress": [Interval(word.start_s, word.end_s, stress)]}
+    of = corpus.contrast.column
+    extra[of] = [Interval(word.start_s, word.end_s, stress if of == "stress" else row[of])]
     return Alignment((word,), phones), duration_s, extra

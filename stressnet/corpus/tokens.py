@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from stressnet.corpus.labels import BAD, Labels, StressLabel
+from stressnet.corpus.labels import BAD, EVERY_WORD, Labels, StressLabel, label_of
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tables import columns_of, token_types
 from stressnet.corpus.written import is_mark
@@ -18,10 +18,11 @@ from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.languages import Language, capitals
 from stressnet.languages.phones import is_arpabet, is_ipa, is_vowel
+from stressnet.lexicon.contrast import ORDINARY, STRESS, Contrast, Wanted
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.part_of_speech import Tagger, stress_by_part_of_speech
 from stressnet.lexicon.pronunciation import Pronunciation
-from stressnet.lexicon.stress import DISYLLABLES, MOST_SYLLABLES, Stress, WordLengths
+from stressnet.lexicon.stress import CLASSES, DISYLLABLES, MOST_SYLLABLES, Stress, WordLengths
 from stressnet.lexicon.syllables import Syllables, syllabify
 
 MIN_DURATION_S = 0.1
@@ -38,6 +39,9 @@ REJECT_PHONE = "a phone is not ARPAbet"
 REJECT_NO_IPA = "a phone is not IPA"
 REJECT_MARK = "a mark that nobody says"
 REJECT_TABLE = "BAD in the label table"
+REJECT_NO_CLASS = "no {} in the label table"
+REJECT_STRESS = "stress is not {}"
+REJECT_STRESS_UNKNOWN = "stress that shifts or is not known"
 
 MAX_SHARE_OF_FOREIGN_PHONES = 0.2
 """With more, the tier is in another alphabet, and the recording is refused as a whole."""
@@ -85,6 +89,7 @@ class Token:
     pos_stress: Stress | None = None  # What that says of a word with both readings
     # What espeak-ng says where a lexicon or a user's dictionary decides.
     espeak_stress: Stress | None = None
+    value: str = ""  # Its class in another contrast than stress
 
     @property
     def label_agreement(self) -> str | None:
@@ -142,7 +147,7 @@ def _decide(
     by_part_of_speech: Stress | None = None,
 ) -> tuple[Stress | None, str]:
     """The label and its source; see :class:`Token`."""
-    if table is not None:
+    if table is not None and table.stress:
         return (None if table.stress == "VARIES" else Stress(table.stress)), LABEL_TABLE
     if entry.stress is not None:
         return entry.stress, entry.source
@@ -195,6 +200,8 @@ def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) 
     for (utterance_id, index), label in labels.items():
         if utterance_id != recording.utterance_id:
             continue
+        if index == EVERY_WORD:
+            continue
         found = repr(words[index]) if index < len(words) else "missing"
         if index >= len(words) or (label.word and label.word != words[index]):
             raise CorpusError(
@@ -210,17 +217,17 @@ def find_tokens(
     labels: Labels,
     function_words: frozenset[str] | None = None,
     tagger: Tagger | None = None,
-    lengths: WordLengths = DISYLLABLES,
+    wanted: Wanted = ORDINARY,
 ) -> tuple[list[Token], list[NotToken]]:
     """Content words of one utterance that are long enough, and its others, both in time order.
 
     ``labels`` are a person's decisions; ``function_words`` stand instead of the shipped list; the
     ``tagger`` gives parts of speech, from which the stress of words with both readings follows;
-    ``lengths`` says how many syllables tokens have. Raises `AlignmentError` if the words of the
+    ``wanted`` says which words are tokens. Raises `AlignmentError` if the words of the
     alignment are not those of the transcript, or its phones mostly not ARPAbet, `CorpusError` if a
     label belongs to a word that is not there.
     """
-    words = alignment.spoken_words()
+    words, lengths = alignment.spoken_words(), wanted.lengths
     spoken = tuple(word_key(word.label) for word in words)
     if recording.words and spoken != recording.words:
         raise AlignmentError(
@@ -239,10 +246,12 @@ def find_tokens(
         entry = dictionary.entry(spoken[index], function_words, lengths)
         first, last = bisect_left(middles_s, word.start_s), bisect_left(middles_s, word.end_s)
         phones = all_phones[first:last]
-        table = labels.get((recording.utterance_id, index))
+        table = label_of(labels, recording.utterance_id, index)
         reason = _no_token(word, entry, phones, dictionary.language, lengths)
         if table is not None and table.stress == BAD:
             reason = REJECT_TABLE
+        if isinstance(entry, Entry) and not wanted.contrast.is_stress:
+            reason = reason or no_class(entry, table, wanted)
         if reason or not isinstance(entry, Entry):
             label = word.label if reason == REJECT_MARK else spoken[index]
             rejected.append(
@@ -261,7 +270,6 @@ def find_tokens(
         if tags and entry.is_minimal_pair and lengths == DISYLLABLES:
             by_tag = stress_by_part_of_speech(spoken, tags, index)
         stress, source = _decide(entry, aligned, table, by_tag)
-        confidence = alignment.confidence
         tokens.append(
             Token(
                 token_id=f"{recording.utterance_id}_{index:03d}_{entry.word}",
@@ -284,14 +292,29 @@ def find_tokens(
                 dictionary_variant=_variant(entry, phones),
                 n_dictionary_variants=len(entry.variants),
                 aligner=alignment.source,
-                alignment_confidence=confidence[index] if confidence else float("nan"),
+                alignment_confidence=alignment.confidence[index]
+                if alignment.confidence
+                else float("nan"),
                 table_stress=table.stress if table is not None else "",
                 part_of_speech=tags[index].value if tags else "",
                 pos_stress=by_tag,
                 espeak_stress=entry.espeak_stress,
+                value=table.value if table is not None else "",
             )
         )
     return tokens, rejected
+
+
+def no_class(entry: Entry, table: StressLabel | None, wanted: Wanted) -> str:
+    """Why a word is no token of another contrast than stress; empty if it is one."""
+    if table is None or not table.value:
+        return REJECT_NO_CLASS.format(wanted.contrast.column)
+    stress = table.stress or entry.stress
+    if entry.is_minimal_pair or stress not in CLASSES:
+        return REJECT_STRESS_UNKNOWN
+    return (
+        REJECT_STRESS.format(wanted.only_stress) if wanted.only_stress not in ("", stress) else ""
+    )
 
 
 def _no_token(
@@ -317,9 +340,10 @@ def _no_token(
     return "" if shortest_s <= word.duration_s <= longest_s else REJECT_DURATION
 
 
-def token_row(token: Token) -> dict[str, object]:
+def token_row(token: Token, contrast: Contrast = STRESS) -> dict[str, object]:
     """A token as one row of ``tokens.parquet``; the phones have their own table."""
     row = columns_of(token, token_types())
+    row |= {} if contrast.is_stress else {contrast.column: token.value}
     row |= {name: row[name] or None for name in ("table_stress", "part_of_speech")}
     for number, (index, syllable) in enumerate(
         zip(token.nuclei, token.syllables, strict=True), start=1

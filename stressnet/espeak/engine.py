@@ -11,7 +11,7 @@ run on.
 import _ctypes
 import ctypes
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -142,13 +142,26 @@ class Engine:
         ):  # fmt: skip
             self.lib.espeak_SetParameter(parameter, value, 0)
 
-    def synthesise(self, text: str) -> tuple[npt.NDArray[np.int16], list[Mark]]:
+    def synthesise(
+        self, text: str, emphasised: tuple[int, int] = (0, 0)
+    ) -> tuple[npt.NDArray[np.int16], list[Mark]]:
+        """Sound and marks of a text, of which a part from character to character is emphasised."""
         self._blocks, self._marks = [], []
-        data = text.encode("utf-8")
-        by_character, utf8 = 1, 1
-        status = self.lib.espeak_Synth(data, len(data) + 1, 0, by_character, 0, utf8, None, None)
+        first, last = emphasised
+        before, after = ('<emphasis level="strong">', "</emphasis>") if last else ("", "")
+        marked = f"{text[:first]}{before}{text[first:last]}{after}{text[last:]}"
+        data = marked.encode("utf-8")
+        by_character, utf8, ssml = 1, 1, 0x10
+        flags = utf8 | ssml if last else utf8
+        status = self.lib.espeak_Synth(data, len(data) + 1, 0, by_character, 0, flags, None, None)
         if status != 0 or not self._blocks:
             raise AlignmentError(f"espeak-ng spoke nothing for {text!r}; give it words")
+        shifts = (first, len(before)), (last, len(after))
+        for place, length in shifts if last else ():
+            self._marks = [
+                replace(m, text_position=m.text_position - length * (m.text_position > place))
+                for m in self._marks
+            ]
         return np.concatenate(self._blocks), self._marks
 
     def symbols(self, word: str) -> str:

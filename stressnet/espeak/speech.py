@@ -69,10 +69,11 @@ def _phonemized(word: str, language: str) -> tuple[str, ...]:
     return tuple(phones)
 
 
-def speak(text: str, voice: Voice) -> Speech:
+def speak(text: str, voice: Voice, *, emphasised: int | None = None) -> Speech:
     """Speak a text and say when each word and phone was spoken.
 
     The text is in the letters of the voice's language: words, apostrophes, punctuation; no digits.
+    One word, counted from 0, may be ``emphasised``: it gets the sentence accent.
     The same text and voice always give the same samples. Raises `AlignmentError` if the engine's
     events do not fit the text, `ConfigError` if there is no such voice, `LexiconError` if a phone
     has no ARPAbet.
@@ -84,7 +85,8 @@ def speak(text: str, voice: Voice) -> Speech:
     with ENGINE_LOCK:
         engine = running_engine(fresh=True)
         engine.use(voice)
-        samples, marks = engine.synthesise(text)
+        span = (0, 0) if emphasised is None else matches[emphasised].span()
+        samples, marks = engine.synthesise(text, span)
         rate_hz = engine.rate_hz
     groups = marked_groups(matches, marks, len(samples), voice.name)
     pronounce = partial(phonemize, language=voice.name)

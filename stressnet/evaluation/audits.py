@@ -67,6 +67,8 @@ def run_audits(
                 scores_of.append(audits.shuffled_network(data, places, origin, seed=seed + number))
                 bar.update()
         rows.append(_shuffled_row(np.stack(scores_of), unit, tests))
+    if not tests.contrast.is_stress:
+        return pd.DataFrame([{"chance": audits.CHANCE, **row} for row in rows], columns=COLUMNS)
     with progress.stage("audit: part of speech"):
         rows.append(_part_of_speech(corpus, unit, tests.tokens, how))
     return pd.DataFrame([{"chance": audits.CHANCE, **row} for row in rows], columns=COLUMNS)

@@ -18,6 +18,7 @@ from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
 from stressnet.evaluation.heard import Heard, is_own_corpus
 from stressnet.languages import language_of
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
@@ -64,7 +65,7 @@ class Unit:
     members : tuple of str
         Names of the networks; one for a single network.
     logit_difference : ndarray, shape (n_tokens,)
-        INITIAL minus FINAL, in the order of the token table.
+        First minus second class, in the order of the token table.
     calibration : Calibration or None
         None where there are no validation tokens.
     balanced : bool
@@ -81,9 +82,12 @@ class Unit:
     calibration: Calibration | None
     balanced: bool
     each: NDArray[np.float64] | None = None
+    contrast: Contrast = STRESS
 
 
-def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
+def load_models(
+    paths: Sequence[Path], device: str = "cpu", load: Any = TrainedNetwork.load
+) -> list[TrainedNetwork]:
     """Checkpoint folders, those inside of other folders, or the network ``pretrained``.
 
     Raises
@@ -99,10 +103,12 @@ def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwo
     twice = [str(p) for p, n in Counter(places).items() if n > 1]
     if twice:
         raise CheckpointError(f"{twice[0]}: given twice; give each network once")
-    return [
-        TrainedNetwork.load(path, device, name)
-        for path, name in zip(found, _names(places), strict=True)
-    ]
+    return [load(path, device, name) for path, name in zip(found, _names(places), strict=True)]
+
+
+def models_of_disyllables(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
+    """The same of any contrast."""
+    return load_models(paths, device, TrainedNetwork.of_disyllables)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -136,8 +142,8 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     -------
     DataFrame
         Columns of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
-        ``speaker_is_known``, ``unstressed_vowel`` (``reduced`` or ``full``, by its label) and
-        ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
+        ``speaker_is_known``, ``class_index`` (0, 1), ``unstressed_vowel`` (``reduced`` or ``full``,
+        by its label) and ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
 
     Raises
     ------
@@ -146,12 +152,15 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     """
     tokens = corpus.tokens.copy()
     if own and fold is not None:
-        tokens["split"] = splits_of_fold(corpus.tokens, fold)
+        tokens["split"] = splits_of_fold(corpus.tokens, fold, corpus.contrast)
     tokens["row"] = np.arange(len(tokens))
     tokens["lemma"] = tokens["family"]
     train = tokens["split"] == "train"
     known = set(tokens.loc[train, "speaker"]) if own else set()
     tokens["speaker_is_known"] = tokens["speaker"].isin(known)
+    contrast = corpus.contrast
+    indices = tokens[contrast.column].map({one: k for k, one in enumerate(contrast.classes)})
+    tokens["class_index"] = indices
     first = tokens["stress"] == Stress.INITIAL.value
     unstressed = tokens["nucleus_2"].where(first, tokens["nucleus_1"])
     is_reduced = unstressed.isin(language_of(tokens).reduced)
@@ -191,6 +200,7 @@ class TestSets:
     fold: Fold | None
     n_heard: int = 0
     n_left_out: int = 0
+    contrast: Contrast = STRESS
 
     @classmethod
     def of(cls, corpus: Corpus, models: Sequence[TrainedNetwork]) -> TestSets:
@@ -222,9 +232,11 @@ class TestSets:
         if not masks:
             raise CorpusError(f"{corpus.path}: none of its tokens belongs to a test set")
         for model in models:
+            model.check_classes(corpus)
             model.check_images(corpus.images(model.info.preset))
         n_heard = int(heard["speaker"].sum())
-        return cls(tokens, masks, own, fold, n_heard, int(trained_on.sum()))
+        counts = n_heard, int(trained_on.sum())
+        return cls(tokens, masks, own, fold, *counts, corpus.contrast)
 
 
 def predict_units(
@@ -246,7 +258,8 @@ def predict_units(
             balanced = recipe.get("class_balance", "none") != "none"
             calibration = _fitted(labels[valid], scores[valid], balanced, one.digest)
             calibration = calibration or load_calibration(one.path, one.digest)
-            unit = Unit(one.name, (one.name,), one.info.preset, scores, calibration, balanced, each)
+            about = scores, calibration, balanced, each, tests.contrast
+            unit = Unit(one.name, (one.name,), one.info.preset, *about)
             units.append(unit)
             bar.update()
             if len(each) > 1:
@@ -301,8 +314,7 @@ def _fitted(
 
 def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:
     """Class index of every token."""
-    indices = tokens["stress"].map({s.value: s.class_index for s in CLASSES})
-    return np.asarray(indices, dtype=np.int64)
+    return np.asarray(tokens["class_index"], dtype=np.int64)
 
 
 def asked(

@@ -152,11 +152,11 @@ def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.Dat
     """
     rows = []
     for unit, name, part, scores in _parts(units, tests):
-        first = (part["stress"] == "INITIAL").to_numpy()
+        first = class_indices(part) == 0
         p_true = expit(scores * (2.0 * first - 1.0))
         part = part.assign(hit=(scores >= 0) == first, p_true=p_true)
         for value, few in part.groupby(column, sort=True):
-            side = few["stress"] == "INITIAL"
+            side = few["class_index"] == 0
             extra = (
                 {"sex": few["sex"].iloc[0]}
                 if column == "speaker"
@@ -281,18 +281,20 @@ def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
 
 def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """What every network says of every token, one row per token and network."""
-    columns = "token_id split speaker sex lemma word stress label_source speaker_is_known".split()
+    contrast = tests.contrast
+    columns = "token_id split speaker sex lemma word".split()
+    columns += [contrast.column, "label_source", "speaker_is_known"]
     columns += ["is_prosody_only_pair", "unstressed_vowel", "phrase_position"]
     parts = []
     for unit in units:
         scores = unit.logit_difference
-        part = tests.tokens[columns].rename(columns={"stress": "stress_true"})
+        part = tests.tokens[columns].rename(columns={contrast.column: contrast.true})
         part.insert(0, "model", unit.name)
-        said = np.where(scores >= 0, "INITIAL", "FINAL")
-        p = {"logit_difference": scores, "p_initial": expit(scores)}
+        said = np.where(scores >= 0, *map(str, contrast.classes))
+        p = {"logit_difference": scores, contrast.p: expit(scores)}
         if unit.calibration is not None:
-            p["p_initial_calibrated"] = unit.calibration.p_initial(scores)
-        parts.append(part.assign(stress_predicted=said, **p))
+            p[f"{contrast.p}_calibrated"] = unit.calibration.p_initial(scores)
+        parts.append(part.assign(**{contrast.predicted: said}, **p))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -300,7 +302,7 @@ def hardest_tokens(unit: Unit, tests: TestSets, n: int) -> pd.DataFrame:
     """The tokens of any test set on which a network is most wrong, worst first."""
     tokens, sets = tests.tokens, tests.masks
     inside = np.any(list(sets.values()), axis=0)
-    first = (tokens["stress"] == "INITIAL").to_numpy()
+    first = class_indices(tokens) == 0
     margin = unit.logit_difference * (2.0 * first - 1.0)
     table = tokens.assign(p_true=expit(margin), margin=margin)[inside]
     names = np.array(whole_sets(sets), dtype=object)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,9 +16,8 @@ class Stress(StrEnum):
     Disyllables have INITIAL or FINAL stress. Longer words are counted from their end, where the
     rules of most languages look: the last but three, but two, but one, and FINAL.
 
-    Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need a class index:
-    :attr:`class_index`, :meth:`from_class_index` and :attr:`WordLengths.classes` are the only
-    places where the order is fixed.
+    Members are strings, so tables hold ``"INITIAL"`` and ``"FINAL"``. Networks need their order,
+    which :attr:`class_index` and :attr:`WordLengths.classes` fix.
     """
 
     INITIAL = "INITIAL"
@@ -33,30 +31,20 @@ class Stress(StrEnum):
         """Position among the outputs of a network for disyllables: INITIAL is 0, FINAL is 1."""
         return CLASSES.index(self)
 
-    @property
-    def other(self) -> Stress:
-        """The opposite class of a disyllable."""
-        return Stress.FINAL if self is Stress.INITIAL else Stress.INITIAL
-
     def syllable(self, n_syllables: int) -> int:
         """Index, from 0, of the stressed syllable of a word of so many."""
         if self is Stress.INITIAL:
             return 0
-        return n_syllables - MOST_SYLLABLES + _FROM_THE_END.index(self)
-
-    @classmethod
-    def from_class_index(cls, index: int) -> Stress:
-        """The class at output ``index`` of a network for disyllables."""
-        return CLASSES[index]
+        return n_syllables - MOST_SYLLABLES + FROM_THE_END.index(self)
 
 
 CLASSES: tuple[Stress, ...] = (Stress.INITIAL, Stress.FINAL)
 """Order of a network's outputs for disyllables. A logit difference is always INITIAL minus FINAL.
 """
 
-_FROM_THE_END = tuple(Stress)[1:]
+FROM_THE_END = tuple(Stress)[1:]
 
-MOST_SYLLABLES = len(_FROM_THE_END)  # Words may be so long
+MOST_SYLLABLES = len(FROM_THE_END)  # Words may be so long
 
 
 @dataclass(frozen=True)
@@ -101,7 +89,7 @@ class WordLengths:
     @property
     def classes(self) -> tuple[Stress, ...]:
         """The classes, in the order of the syllables and of a network's outputs."""
-        return CLASSES if self.longest == 2 else _FROM_THE_END[-self.longest :]
+        return CLASSES if self.longest == 2 else FROM_THE_END[-self.longest :]
 
     @property
     def adjective(self) -> str:
@@ -124,16 +112,6 @@ class WordLengths:
 
 
 DISYLLABLES = WordLengths()
-
-
-def classes_among(stress: Iterable[object]) -> tuple[Stress, ...]:
-    """The classes of some words: both of disyllables, else those that occur, in order.
-
-    Values that name no class do not count.
-    """
-    there = {str(one) for one in set(stress)}
-    longer = tuple(one for one in _FROM_THE_END if one in there)
-    return longer if set(longer) - {Stress.FINAL} else CLASSES
 
 
 def logit_difference(logits: Any) -> Any:

@@ -14,6 +14,7 @@ from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.images import stacked
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import logit_difference
 from stressnet.listen.words import Word, data_url, player
 from stressnet.models.answer import Answer
@@ -36,7 +37,7 @@ class WordRelevance:
     Parameters
     ----------
     relevance : ndarray, shape (n_bins, n_frames)
-        Shares of the logit difference; positive speaks for INITIAL.
+        Shares of the logit difference; positive speaks for INITIAL (the first class).
     image : TokenSpectrogram
         What the network was shown, with its axes in seconds from the word's onset and hertz.
     composite, preset : str
@@ -58,6 +59,7 @@ class WordRelevance:
     image: TokenSpectrogram = field(repr=False)
     composite: str
     preset: dict[str, Any] = field(repr=False)
+    contrast: Contrast = STRESS
 
     @property
     def axes(self) -> Axes:
@@ -81,15 +83,21 @@ class WordRelevance:
         from stressnet.regions.projection import project_map
         from stressnet.regions.scene import BandRule, Scene
 
+        times, relevance = _known(self.word), self.relevance
+        if self.contrast.is_stress:
+            times = replace(times, stress=self.answer.stress)
         scene = Scene(
-            times=replace(_known(self.word), stress=self.answer.stress),
+            times=times,
             tracks=self.word.tracks,
             axes=self.axes,
             sound=self.image.mask,
             resolution_hz=SpectrogramPreset.from_dict(self.preset).resolution_hz,
             bands=BandRule(),
         )
-        found = project_map(self.relevance, scene, power=self.image.power, regions=regions)
+        if self.answer.stress == self.contrast.classes[1]:
+            relevance = -relevance
+        power = self.image.power
+        found = project_map(relevance, scene, power=power, regions=regions, positive_for=None)
         return pd.DataFrame(found.records())
 
     def plot(self, **options: Any) -> Figure:
@@ -117,7 +125,9 @@ class WordRelevance:
                 tracks=word.tracks,
                 image=Spectrogram(self.image.values, self.axes, self.image.mask),
                 relevance=self.relevance,
-                stress_predicted=self.answer.stress,
+                said=self.answer.stress,
+                contrast=self.contrast,
+                output=self.contrast.difference,
                 probability=self.answer.probability,
                 composite=self.composite,
                 image_name=self.preset["name"],
@@ -148,7 +158,8 @@ class StressNetwork:
     def __call__(self, word: Word) -> Answer:
         """The network's answer for a word."""
         logits = self.network.logits(self._image(word)[None])
-        return Answer.of(float(logit_difference(logits)[0]), self._temperature)
+        difference = float(logit_difference(logits)[0])
+        return Answer.of(difference, self._temperature, self.network.info.contrast)
 
     @overload
     def explain(self, word: Word, composite: str | None = None) -> WordRelevance: ...
@@ -188,11 +199,12 @@ class StressNetwork:
             result = on_first_grid(result, [one.axes for one in images])
         return WordRelevance(
             word,
-            Answer.of(float(result.output[0]), self._temperature),
+            Answer.of(float(result.output[0]), self._temperature, info.contrast),
             result.relevance[0, 0].cpu().numpy(),
             images[0],
             rules,
             info.presets[0],
+            info.contrast,
         )
 
     def _explain_corpus(
@@ -232,7 +244,7 @@ def load_network(model: Path | str = "pretrained", device: str = "cpu") -> Stres
     """
     from stressnet.models.checkpoint import TrainedNetwork
 
-    return StressNetwork(TrainedNetwork.load(model, device))
+    return StressNetwork(TrainedNetwork.of_disyllables(model, device))
 
 
 def _known(word: Word) -> TokenTimes:

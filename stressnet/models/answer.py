@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
+from stressnet.lexicon.contrast import STRESS, Contrast
+from stressnet.lexicon.stress import Stress, logit_difference
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Answer:
 
     Parameters
     ----------
-    stress : Stress
-        The class.
+    stress : Stress or str
+        The class: of a network for another contrast than stress one of that.
     probability : float
         Of that class, calibrated if the network has a temperature.
     p_initial : float
-        Probability of INITIAL; nan for words of more than two syllables.
+        Probability of INITIAL (the first class); nan for words of more than two syllables.
     logit_difference : float
         INITIAL minus FINAL, not calibrated; nan for those, too.
 
@@ -35,26 +35,25 @@ class Answer:
     (True, True)
     """
 
-    stress: Stress
+    stress: Stress | str
     probability: float
     p_initial: float
     logit_difference: float
 
     @classmethod
-    def of(cls, logit_difference: float, temperature: float) -> Answer:
+    def of(cls, logit_difference: float, temperature: float, contrast: Contrast = STRESS) -> Answer:
         """The answer that a logit difference stands for."""
         p_initial = float(expit(logit_difference / temperature))
+        first, second = contrast.classes
         if logit_difference >= 0:
-            return cls(Stress.INITIAL, p_initial, p_initial, logit_difference)
-        return cls(Stress.FINAL, 1.0 - p_initial, p_initial, logit_difference)
+            return cls(first, p_initial, p_initial, logit_difference)
+        return cls(second, 1.0 - p_initial, p_initial, logit_difference)
 
     @classmethod
-    def among(
-        cls, classes: Sequence[Stress], logits: NDArray[np.floating], temperature: float
-    ) -> Answer:
+    def among(cls, contrast: Contrast, logits: NDArray[np.floating], temperature: float) -> Answer:
         """The answer that logits of all classes stand for; of more than two the most probable."""
-        if tuple(classes) == CLASSES:
-            return cls.of(float(logit_difference(logits)), temperature)
+        if contrast.is_pair:
+            return cls.of(float(logit_difference(logits)), temperature, contrast)
         p = softmax(logits / temperature)
         best = int(p.argmax())
-        return cls(classes[best], float(p[best]), math.nan, math.nan)
+        return cls(contrast.classes[best], float(p[best]), math.nan, math.nan)

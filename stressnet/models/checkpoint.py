@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES, Stress, WordLengths, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
+from stressnet.lexicon.stress import CLASSES, Stress, WordLengths
 from stressnet.models.ensemble import Ensemble, build_network
 from stressnet.models.networks import Network
 from stressnet.models.registry import get_spec
@@ -46,7 +47,7 @@ class CheckpointInfo:
     # Name of the spectrogram preset, and all its parameters; the name does not vouch for them.
     preset: str
     preset_parameters: dict[str, Any]
-    classes: tuple[Stress, ...] = CLASSES  # Names of the outputs in order
+    classes: tuple[str, ...] = CLASSES  # Names of the outputs in order
     corpus_hash: str = ""  # Hash of the corpus it was trained on, empty if unknown
     # Recipe and all its parameters, best epoch, why training ended.
     training: dict[str, Any] = field(default_factory=dict)
@@ -59,6 +60,12 @@ class CheckpointInfo:
     def lengths(self) -> WordLengths:
         """How many syllables the words have that it was trained on."""
         return WordLengths.parse(str(self.training.get("syllables", 2)))
+
+    @property
+    def contrast(self) -> Contrast:
+        """What it tells apart."""
+        named = Contrast.in_manifest(self.training)
+        return Contrast(classes=self.classes) if named.is_stress else named
 
     @property
     def presets(self) -> list[dict[str, Any]]:
@@ -140,9 +147,18 @@ class TrainedNetwork:
 
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
-        """Load a network for disyllables as :meth:`of_any_length` does; any other is an error."""
+        """Load a network for stress in disyllables as :meth:`of_any_length` does, or raise."""
+        network = cls.of_disyllables(path, device, name)
+        network.info.contrast.only_stress(path, CheckpointError)
+        return network
+
+    @classmethod
+    def of_disyllables(
+        cls, path: Path | str, device: str = "cpu", name: str = ""
+    ) -> TrainedNetwork:
+        """Load a network for disyllables, of any contrast, or raise."""
         network = cls.of_any_length(path, device, name)
-        if network.info.classes != CLASSES:
+        if not network.info.contrast.is_pair:
             raise CheckpointError(
                 f"{path}: tells {', '.join(network.info.classes)} apart, and this is only done for "
                 f"disyllables; see docs/languages.md, 'Longer words', for what can be done"
@@ -207,6 +223,12 @@ class TrainedNetwork:
 
     def check_classes(self, corpus: Any) -> None:
         """Refuse a :class:`stressnet.corpus.store.Corpus` of words of other lengths or classes."""
+        own, other = self.info.contrast, corpus.contrast
+        if own.noted != other.noted:
+            raise CheckpointError(
+                f"{self.path}: tells {own.told_apart}, but {corpus.path} is a corpus for "
+                f"{other.told_apart}; train one on this corpus"
+            )
         if (self.info.lengths, self.info.classes) != (corpus.lengths, corpus.classes):
             raise CheckpointError(
                 f"{self.path}: tells {', '.join(self.info.classes)} apart in words of "
@@ -316,7 +338,14 @@ def _read_info(folder: Path) -> tuple[CheckpointInfo, str]:
         raise CheckpointError(
             f"{path}: images of {info.n_bins} x {info.n_frames} are none that stressnet makes"
         )
-    if list(map(str, info.classes)) != [*classes_among(map(str, info.classes))]:
+    if info.training.get("contrast"):
+        if tuple(info.classes) != info.contrast.classes:
+            raise CheckpointError(
+                f"{path}: classes are {list(info.classes)}, but the contrast is '{info.contrast}'; "
+                f"train again"
+            )
+        return CheckpointInfo(**{**values, "classes": info.contrast.classes}), digest
+    if list(map(str, info.classes)) != [*STRESS.among(map(str, info.classes))]:
         raise CheckpointError(
             f"{path}: classes are {list(info.classes)}, expected {list(CLASSES)} or, of longer "
             f"words, those of docs/languages.md in their order; train again"

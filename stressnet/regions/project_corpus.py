@@ -19,8 +19,9 @@ import pandas as pd
 from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
 from stressnet.errors import StressnetError
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.pronunciation import bare
-from stressnet.lexicon.stress import DISYLLABLES, Stress
+from stressnet.lexicon.stress import Stress
 from stressnet.regions import get_regions, load_regions
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.measures import MEASURES
@@ -43,9 +44,6 @@ PROJECTION_CHUNK = 50  # Tokens per projection task
 N_DONORS = 2  # Tokens with which each token's tracks and times are exchanged for the null
 
 RELEVANCE, NULLS, PARTITIONS = "relevance.parquet", "nulls.parquet", "partitions.parquet"
-TOKEN_COLUMNS = ("word", "family", "speaker", "stress", "stress_predicted", "correct", "split")
-"""Columns of ``tokens.parquet`` that ``relevance.parquet`` repeats for statistics."""
-
 PARTITION_MEASURES = (
     *("signed_share", "net_share", "positive_share", "absolute_share"),
     *("area_share", "area_share_image", "energy_share", "density"),
@@ -96,7 +94,7 @@ class ControlMaps:
 class _Task:
     corpus: Path
     settings: ProjectionSettings
-    tokens: list[tuple[int, str, list[str]]]  # row of its map, id, donors
+    tokens: list[tuple[int, str, float, list[str]]]  # row of its map, id, sign, donors
     controls: list[tuple[ControlKey, Path, dict[str, tuple[int, float]]]]
 
 
@@ -114,15 +112,21 @@ def project_run(
     be projected become problems of the folder. Which part of the tokens agrees with its donors in
     what comes back.
     """
-    donors, matches = draw_donors(tokens, seed)
-    rows = list(zip(tokens["map_index"], tokens["token_id"], donors, strict=True))
+    contrast = Corpus.open(corpus_path).contrast
+    donors, matches = draw_donors(tokens, seed, contrast)
+    # Maps of longer words are of their own class already.
+    second = (tokens[contrast.column] == contrast.classes[-1]) & contrast.is_pair
+    signs = np.where(second, -1.0, 1.0).tolist()
+    rows = list(zip(tokens["map_index"], tokens["token_id"], signs, donors, strict=True))
     tasks = []
     for start in range(0, len(rows), PROJECTION_CHUNK):
         part = rows[start : start + PROJECTION_CHUNK]
-        ids = {token_id for _, token_id, _ in part}
+        ids = {token_id for _, token_id, _, _ in part}
         others = [((c.null, c.draw), c.file, c.part(ids)) for c in controls]
         tasks.append(_Task(corpus_path, settings, part, others))
-    known = tokens.set_index("token_id")[list(TOKEN_COLUMNS)]
+    known = tokens.set_index("token_id")[
+        [*token_keys(contrast), contrast.predicted, "correct", "split"]
+    ]
     streams = {name: TableStream(folder.path / name) for name in (RELEVANCE, NULLS, PARTITIONS)}
     with ExitStack() as stack:
         bar = stack.enter_context(folder.progress.stage("project", len(tokens), "token"))
@@ -141,6 +145,11 @@ def project_run(
     return matches
 
 
+def token_keys(contrast: Contrast) -> list[str]:
+    """What ``relevance.parquet`` says of tokens for statistics."""
+    return list(dict.fromkeys(("word", "family", "speaker", "stress", contrast.column)))
+
+
 @lru_cache(maxsize=2)
 def reader_of(corpus_path: Path, preset: str, bands: BandRule) -> SceneReader:
     """The corpus's scenes; a worker opens it once."""
@@ -153,25 +162,22 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
     for file in settings.region_files:
         load_regions(file)
     reader = reader_of(task.corpus, settings.preset, settings.bands)
-    lengths = reader.corpus.lengths
-    regions = [region.name for region in get_regions(n_syllables=lengths.longest)]
-    # Maps of longer words are of their own class already.
-    positive_for = Stress.INITIAL if lengths == DISYLLABLES else None
+    regions = [region.name for region in get_regions(n_syllables=reader.corpus.lengths.longest)]
     maps = np.load(settings.maps, mmap_mode="r")
     others = [(key, np.load(file, mmap_mode="r"), rows) for key, file, rows in task.controls]
     done: dict[str, Projection] = {}
     pieces: list[dict[str, Any]] = []
     problems = []
-    for index, token_id, donors in task.tokens:
+    for index, token_id, sign, donors in task.tokens:
         try:
             scene = reader.scene(token_id)
             power = reader.power(token_id)
             done[token_id] = project_map(
-                maps[index],
+                maps[index] * sign,
                 scene,
                 power=power,
                 regions=regions,
-                positive_for=positive_for,
+                positive_for=None,
                 donors=[reader.scene(donor, surroundings=False) for donor in donors],
                 shifts=settings.shifts,
                 other_maps={
@@ -182,9 +188,8 @@ def _project_chunk(task: _Task) -> tuple[dict[str, pd.DataFrame], list[Problem]]
             )
             for name in settings.partitions:
                 masks = partition(scene, name, split_cells=True)
-                for row in project_masks(
-                    maps[index], scene, masks, power=power, positive_for=positive_for
-                ):
+                own = maps[index] * sign
+                for row in project_masks(own, scene, masks, power=power, positive_for=None):
                     kept = {measure: row[measure] for measure in PARTITION_MEASURES}
                     region = {"partition": name, "region": row["region"]}
                     pieces.append({"token_id": token_id, **region, **kept})
@@ -254,7 +259,9 @@ def _null_rows(null: str, draw: int | None, done: Mapping[str, Projection]) -> p
     return _measured(having, about, pairs)[there]
 
 
-def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[str, float]]:
+def draw_donors(
+    tokens: pd.DataFrame, seed: int, contrast: Contrast = STRESS
+) -> tuple[list[list[str]], dict[str, float]]:
     """For each token the ids of :data:`N_DONORS` others that lend it tracks and times.
 
     Donors are tokens of other word families. They share sex, class and both vowels where the tokens
@@ -270,6 +277,8 @@ def draw_donors(tokens: pd.DataFrame, seed: int) -> tuple[list[list[str]], dict[
     vowels = [[bare(v) for v in row if isinstance(v, str)] for row in tokens[columns].to_numpy()]
     stress, sex = tokens["stress"].tolist(), tokens["sex"].tolist()
     own = [row[Stress(s).syllable(len(row))] for row, s in zip(vowels, stress, strict=True)]
+    if not contrast.is_stress:
+        stress = [f"{s} {one}" for s, one in zip(stress, tokens[contrast.column], strict=True)]
     strata = [
         [" ".join((*row, *rest)) for row, *rest in zip(vowels, sex, stress, strict=True)],
         [" ".join(parts) for parts in zip(own, sex, stress, strict=True)],

@@ -7,7 +7,8 @@ import pandas as pd
 
 from stressnet.evaluation.tables import ORACLE
 from stressnet.evaluation.text import interval_text
-from stressnet.lexicon.stress import CLASSES
+from stressnet.lexicon.contrast import STRESS as BY_STRESS
+from stressnet.lexicon.contrast import Contrast
 from stressnet.patching.agreement import ALL_LAYERS, TRUTH
 from stressnet.patching.circuits import KEPT, RANDOM, smallest
 from stressnet.patching.pairs import NULL, STRESS
@@ -25,7 +26,9 @@ _SUBJECTS = {
 _PARTS = {"padding": "the word's length", "envelope": "the envelope", "phones": "the phones"}
 
 
-def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None) -> list[str]:
+def success_sentences(
+    scores: pd.DataFrame, who: str, network: str | None = None, contrast: Contrast = BY_STRESS
+) -> list[str]:
     """How well a network does on the first of its test sets, and on words with both readings.
 
     ``scores``: ``metrics.csv`` of train, or ``scores.csv`` of evaluate with the ``network`` to
@@ -37,10 +40,10 @@ def success_sentences(scores: pd.DataFrame, who: str, network: str | None = None
     if not by_set:
         return []
     first = by_set[min(by_set, key=lambda s: (s.startswith(("minimal", "valid")), test_order(s)))]
-    classes = classes_counted(first)
-    told = f"{', '.join(classes)} stress apart"
-    if classes == CLASSES:
-        told = "INITIAL from FINAL stress"
+    classes = classes_counted(first, contrast)
+    told = contrast.told_apart
+    if contrast.is_stress and len(classes) > 2:
+        told = f"{', '.join(classes)} stress apart"
     verdict = "tells" if first["low"] > 1 / len(classes) else "is not shown to tell"
     sentences = [
         f"{who} {verdict} {told}: its balanced accuracy is {_value(first)} on "
@@ -71,9 +74,9 @@ def audit_sentence(audits: pd.DataFrame) -> str:
     )
 
 
-def relevance_sentences(summary: pd.DataFrame) -> list[str]:
+def relevance_sentences(summary: pd.DataFrame, contrast: Contrast = BY_STRESS) -> list[str]:
     """How dense relevance is in the stressed vowel and around F1, against evenness and null."""
-    rows = summary[(summary["stress"] == "ALL") & (summary["measure"] == "density")]
+    rows = summary[(summary[contrast.column] == "ALL") & (summary["measure"] == "density")]
     by_region = rows[rows["mean"].notna()].set_index("region").to_dict("index")
     sentences = []
     for region, (subject, exchanged) in _SUBJECTS.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stressnet.lexicon.stress import CLASSES, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Chosen:
     reason: str
 
 
-def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
+def choose_words(tokens: pd.DataFrame, contrast: Contrast = STRESS) -> list[Chosen]:
     """Three to six tokens that show what went right and wrong.
 
     ``tokens``: ``token_id``, ``word``, ``speaker``, ``stress``, ``stress_predicted``,
@@ -25,10 +25,10 @@ def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
     (by one speaker if possible), and the least certain one; what does not exist is left out, no
     token comes twice. Ties go to the first in the order of ids.
     """
-    classes = classes_among(tokens["stress"])
-    known = tokens[tokens["stress"].isin(list(classes))].sort_values("token_id")
-    known = known.assign(certainty=_certainty(known))
-    right = known["stress"] == known["stress_predicted"]
+    classes = contrast.among(tokens[contrast.column])
+    known = tokens[tokens[contrast.column].isin(list(classes))].sort_values("token_id")
+    known = known.assign(certainty=_certainty(known, contrast))
+    right = known[contrast.column] == known[contrast.predicted]
     chosen: list[Chosen] = []
 
     def take(rows: pd.DataFrame, reason: str, *, least: bool = False) -> None:
@@ -37,33 +37,37 @@ def choose_words(tokens: pd.DataFrame) -> list[Chosen]:
             at = rows["certainty"].argmin() if least else rows["certainty"].argmax()
             chosen.append(Chosen(str(rows["token_id"].iloc[int(at)]), reason))
 
-    for stress in classes:
-        of_class = known[right & (known["stress"] == stress.value)]
-        take(of_class, f"the most certain right answer for {stress.value} stress")
+    for one in classes:
+        of_class = known[right & (known[contrast.column] == one)]
+        take(of_class, f"the most certain right answer for {contrast.say(one)}")
     take(known[~right], "the most certain wrong answer")
-    chosen += [c for c in _pair(known[right]) if c.token_id not in {d.token_id for d in chosen}]
+    chosen += [
+        c for c in _pair(known[right], contrast) if c.token_id not in {d.token_id for d in chosen}
+    ]
     take(known, "the least certain answer", least=True)
     return chosen
 
 
-def _certainty(tokens: pd.DataFrame) -> np.ndarray:
+def _certainty(tokens: pd.DataFrame, contrast: Contrast) -> np.ndarray:
     """Absolute logit difference."""
     if "output" in tokens.columns:
         return tokens["output"].abs().to_numpy(np.float64)
-    p = np.clip(tokens["p_initial"].to_numpy(np.float64), 1e-12, 1 - 1e-12)
+    p = np.clip(tokens[contrast.p].to_numpy(np.float64), 1e-12, 1 - 1e-12)
     return np.abs(np.log(p / (1 - p)))
 
 
-def _pair(right: pd.DataFrame) -> list[Chosen]:
-    """Two tokens of a disyllable with different stress, the pair whose weaker member is surest."""
+def _pair(right: pd.DataFrame, contrast: Contrast) -> list[Chosen]:
+    """Two tokens of a disyllable of different classes, the pair whose weaker member is surest."""
     surest = right.sort_values("certainty", ascending=False, kind="stable")
     for keys, who in ((["word", "speaker"], "one speaker"), (["word"], "two speakers")):
-        tops = surest.drop_duplicates([*keys, "stress"])
-        first, second = (tops[tops["stress"] == stress.value] for stress in CLASSES)
+        tops = surest.drop_duplicates([*keys, contrast.column])
+        ends = contrast.classes[0], contrast.classes[-1]
+        first, second = (tops[tops[contrast.column] == one] for one in ends)
         pairs = first.merge(second, on=keys).sort_values(keys)
         if len(pairs):
             weaker = pairs[["certainty_x", "certainty_y"]].min(axis=1)
             best = pairs.iloc[int(weaker.argmax())]
-            reason = f"one word told apart in both readings, {who}"
+            both = "both readings" if contrast.is_stress else "both classes"
+            reason = f"one word told apart in {both}, {who}"
             return [Chosen(str(best[name]), reason) for name in ("token_id_x", "token_id_y")]
     return []

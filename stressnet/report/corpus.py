@@ -12,10 +12,10 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, require_columns
-from stressnet.lexicon.stress import Stress, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.report.grid import TICK, bare_rows, legend, lines_of_panels, write_on_row
 from stressnet.report.names import count_of, grouped, region_name
-from stressnet.report.style import NULL_COLOUR, STRESS_COLOURS, Width, style, width_in
+from stressnet.report.style import NULL_COLOUR, Width, class_colour, style, width_in
 from stressnet.report.warp import plot_warped_means, warped_means
 
 __all__ = ["MEASURE_LABELS", "plot_regions", "plot_warped_means", "warped_means"]
@@ -54,6 +54,7 @@ def plot_regions(
     measure: str = "density",
     regions: Sequence[str] | None = None,
     width: Width = "page",
+    contrast: Contrast = STRESS,
 ) -> Figure:
     """Relevance by region, classes side by side, with null, intervals and speakers.
 
@@ -63,23 +64,24 @@ def plot_regions(
     ``regions``: regions in order; by default those of :data:`~stressnet.report.names.GROUPS` that
     are there.
     """
-    require_columns(relevance, ("region", "stress", "speaker", measure), "table of relevance")
-    columns = ("region", "stress", "measure", "mean", "mean_low", "mean_high", "null_mean")
+    of = contrast.column
+    require_columns(relevance, ("region", of, "speaker", measure), "table of relevance")
+    columns = ("region", of, "measure", "mean", "mean_low", "mean_high", "null_mean")
     require_columns(summary, (*columns, "n_tokens", "n_speakers"), "summary of relevance")
     rows = summary[summary["measure"] == measure]
-    classes = classes_among(rows["stress"])
-    there = rows.loc[rows["mean"].notna() & rows["stress"].isin(list(classes)), "region"]
+    classes = contrast.among(rows[of])
+    there = rows.loc[rows["mean"].notna() & rows[of].isin(list(classes)), "region"]
     groups = grouped(there) if regions is None else [("", [r for r in regions if r in set(there)])]
     places, headings = _places(groups)
     if not places:
         raise ConfigError(f"summary of relevance has no region to draw for measure {measure!r}")
-    rows = rows[rows["region"].isin(places) & rows["stress"].isin(list(classes))]
-    keys = ["stress", "region", "speaker"]
+    rows = rows[rows["region"].isin(places) & rows[of].isin(list(classes))]
+    keys = [of, "region", "speaker"]
     speakers = relevance.groupby(keys, observed=True)[measure].mean().reset_index()
-    dots = speakers[speakers["region"].isin(places) & speakers["stress"].isin(list(classes))]
+    dots = speakers[speakers["region"].isin(places) & speakers[of].isin(list(classes))]
     stacked = width_in(width) < 5
     n_columns = 1 if stacked else len(classes)
-    labels = [s.value for s in classes]
+    labels = [str(one) for one in classes]
     line_in, more_in = (
         _ROW_IN * (max(places.values()) + 1.0),
         1.9 if stacked else 0.96 + 0.12 * (n_columns > 2),
@@ -87,9 +89,11 @@ def plot_regions(
     figure, panels = lines_of_panels(
         width, labels, n_columns, line_in, more_in, sharex=True, sharey=True
     )
-    for ax, stress in zip(panels, classes, strict=True):
-        one, other = (table[table["stress"] == stress.value] for table in (dots, rows))
-        _draw_regions(ax, one, other, stress, measure, places, "  " if n_columns < 3 else "\n")
+    between = "  " if n_columns < 3 else "\n"
+    for ax, name in zip(panels, classes, strict=True):
+        one, other = (table[table[of] == name] for table in (dots, rows))
+        title = contrast.say(name), class_colour(name, contrast), between
+        _draw_regions(ax, one, other, title, measure, places)
     panels[0].set_ylim(max(places.values()) + 0.6, -0.6)
     labels = [region_name(region) for region in places]
     if regions is None:  # a heading already names the nucleus
@@ -122,13 +126,12 @@ def _draw_regions(
     ax: Ax,
     dots: pd.DataFrame,
     summary: pd.DataFrame,
-    stress: Stress,
+    title: tuple[str, str, str],
     measure: str,
     places: dict[str, float],
-    gap: str,
 ) -> None:
-    """One class; ``dots`` are means of speakers, the ``gap`` stands in the title."""
-    colour = STRESS_COLOURS[stress]
+    """One class: name, colour and what stands behind its name; ``dots`` are means of speakers."""
+    name, colour, gap = title
     rows: dict[Any, Any] = summary.set_index("region").to_dict("index")
     rng = np.random.default_rng(0)  # of the jitter, which means nothing
     if measure in _CHANCE:
@@ -152,8 +155,8 @@ def _draw_regions(
         look: dict[str, Any] = {"markersize": 1.9, "alpha": 0.35, "markeredgewidth": 0}
         ax.plot(values, place + jitter, "o", zorder=2, color=colour, **look)
         _draw_row(ax, place, row, colour)
-    title = f"{stress} stress{gap}({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
-    ax.set_title(title, color=colour, fontsize=7, loc="left", pad=4)
+    text = f"{name}{gap}({n_tokens} tokens, {count_of(n_speakers, 'speaker')})"
+    ax.set_title(text, color=colour, fontsize=7, loc="left", pad=4)
     bare_rows(ax)
     ax.tick_params(labelbottom=True)
 

@@ -18,6 +18,7 @@ from matplotlib.transforms import blended_transform_factory
 
 from stressnet.acoustics.cue_table import BANDS_HZ, NUCLEUS, band_name, contrast_columns
 from stressnet.errors import ConfigError, require_columns
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress
 from stressnet.report.grid import bare_rows, blank, draw_estimate, lines_of_panels, write_on_row
 from stressnet.report.names import region_name
@@ -70,13 +71,16 @@ def cue_label(column: str) -> str:
     """A contrast's column in words: ``nucleus_diff_f0_max_st`` is ``vowel: F0 maximum (st)``."""
     cue = contrast_columns().get(column)
     if cue is None:
-        return column
+        return column.replace("word_", "word: ").replace("_", " ")
     part = "vowel" if column.startswith(NUCLEUS) else "syllable"
     return f"{part}: {_NAMES[cue.name]}"
 
 
 def draw_coefficients(
-    ax: Ax, coefficients: pd.DataFrame, place: Sequence[float] | None = None
+    ax: Ax,
+    coefficients: pd.DataFrame,
+    place: Sequence[float] | None = None,
+    contrast: Contrast = STRESS,
 ) -> None:
     """Standardised coefficients of one logistic regression with intervals, in the rows ``place``;
     by default in 0, 1 and so on, with a line between families.
@@ -92,7 +96,7 @@ def draw_coefficients(
     ax.axvline(0.0, color=NULL_COLOUR, linewidth=0.6)
     ax.hlines(place, low, high, colors=colours, linewidth=1.0)
     ax.scatter(value, place, s=10, c=colours, zorder=3)
-    ax.set_xlabel("log odds of INITIAL per standard deviation")
+    ax.set_xlabel(f"log odds of {contrast.classes[0]} per standard deviation")
 
 
 def draw_importance(
@@ -114,7 +118,7 @@ def draw_importance(
         dots = {"marker": look[0], "color": look[1], "label": name.replace("-", " ")}
         ax.scatter(100 * rows["importance"], place, s=10, zorder=3, **dots)
     groups = first.set_index("name").reindex(order)["group"]
-    is_cue = order[0] in contrast_columns()
+    is_cue = (first["unit"] == "cue").all()
     _rows(ax, [cue_label(name) for name in order], list(groups) if is_cue else [])
     ax.set_xlabel("loss of balanced accuracy (points)")
     if legend:
@@ -135,6 +139,7 @@ def _rows(ax: Ax, labels: list[str], groups: list[str]) -> None:
 def plot_cues(
     coefficients: pd.DataFrame,
     importance: pd.DataFrame,
+    contrast: Contrast = STRESS,
     *,
     baseline: str = "logistic-regression",
     width: Width = "page",
@@ -150,7 +155,7 @@ def plot_cues(
     heights = [len(chosen), n_groups]
     grid = figure.add_gridspec(2, 2, height_ratios=heights, hspace=0.22, wspace=0.06)
     left, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 1)))
-    draw_coefficients(left, chosen)
+    draw_coefficients(left, chosen, contrast=contrast)
     left.set_title("coefficients, logistic regression", loc="left")
     draw_importance(right, cues, list(chosen["cue"]))
     right.set_yticks(np.arange(len(chosen)), [])
@@ -165,6 +170,7 @@ def plot_cues(
 def plot_cues_beside_relevance(
     coefficients: pd.DataFrame,
     summary: pd.DataFrame,
+    contrast: Contrast = STRESS,
     *,
     baseline: str = "logistic-regression",
     width: Width = "page",
@@ -176,7 +182,7 @@ def plot_cues_beside_relevance(
     """
     require_columns(coefficients, COEFFICIENT_COLUMNS, "table of coefficients")
     chosen = coefficients[coefficients["baseline"] == baseline]
-    rows = summary[(summary["measure"] == "density") & (summary["stress"] == "ALL")]
+    rows = summary[(summary["measure"] == "density") & (summary[contrast.column] == "ALL")]
     by_region: dict[Any, Any] = rows.set_index("region").to_dict("index")
     families = [f for f in _REGIONS_OF_FAMILY if (chosen["group"] == f).any()]
     families += [str(f) for f in dict.fromkeys(chosen["group"]) if f not in _REGIONS_OF_FAMILY]
@@ -198,9 +204,8 @@ def plot_cues_beside_relevance(
         regions[family] = (at + 1.1, there)
         at += 1.1 + max(len(own), len(there), 1) + 0.35
     figure, axes = lines_of_panels(width, ("cues", "relevance"), 2, _ROW_IN * (at + 0.2), 0.72)
-    draw_coefficients(
-        axes[0], chosen.set_index("cue").loc[list(cues)].reset_index(), list(cues.values())
-    )
+    ordered = chosen.set_index("cue").loc[list(cues)].reset_index()
+    draw_coefficients(axes[0], ordered, list(cues.values()), contrast)
     _draw_regions(axes[1], by_region, regions.values())
     for ax in axes:
         ax.set_ylim(at, -0.3)

@@ -21,6 +21,7 @@ from stressnet.evaluation.text import (
 )
 from stressnet.languages import ENGLISH, language
 from stressnet.languages.phones import bare
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.report.answers import audit_sentence, success_sentences
 from stressnet.report.document import (
@@ -40,7 +41,6 @@ from stressnet.version import __version__
 
 _N_WORST = 15
 _SET: tuple[str, Cell] = ("test set", set_title)
-_N_FINAL = ("FINAL", "n_final")
 _ECE = ("ECE", "ECE, calibrated", "ECE, classes equal", "ECE, classes equal, calibrated")
 
 Tables = Mapping[str, pd.DataFrame]
@@ -61,17 +61,19 @@ def write_page(
     page = Document(f"Evaluation on {corpus.title}")
     page.add(
         Picture.saved(
-            accuracy_figure(tables["scores"], tables["audits"], names),
+            accuracy_figure(tables["scores"], tables["audits"], names, tests.contrast),
             out,
             "accuracy",
             "Balanced accuracy per test set with 95 % intervals. Grey: what classifiers reach that "
             "see only part of the input.",
-            data=pd.concat([tables["scores"], tables["audits"]]),
+            data=tests.contrast.named(pd.concat([tables["scores"], tables["audits"]])),
             spoken=corpus.language,
         ),
         Bullets(
             [
-                *success_sentences(tables["scores"], f"The network “{names[0]}”", names[0]),
+                *success_sentences(
+                    tables["scores"], f"The network “{names[0]}”", names[0], tests.contrast
+                ),
                 audit_sentence(tables["audits"]),
             ]
         ),
@@ -93,16 +95,16 @@ def write_page(
         f"answer makes 0.5."
     )
     page.add(
-        *_scores(tables, names),
+        *_scores(tables, names, tests.contrast),
         *_audits(tables["audits"]),
-        *_calibration(out, tables, units, corpus.language),
+        *_calibration(out, tables, units, corpus),
         Heading("Comparisons"),
         comparisons_table(tables["comparisons"]),
-        *_pairs(tables, names),
+        *_pairs(tables, names, tests.contrast),
         Heading("Groups"),
-        groups_table(tables["groups"], names[0], corpus.language),
+        groups_table(tables["groups"], names[0], corpus.language, tests.contrast),
         *_hardest(out, corpus, hardest, names[0]),
-        *_worst(tables, names[0]),
+        *_worst(tables, names[0], tests.contrast),
         Heading("Networks"),
         Table(
             ["network", "architecture", "preset", "recipe", "seed", "best epoch", "weights"],
@@ -122,16 +124,16 @@ def _network_row(network: TrainedNetwork) -> list[str]:
     return [*row, network.digest[:12]]
 
 
-def _scores(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
+def _scores(tables: Tables, names: Sequence[str], contrast: Contrast) -> Iterator[Block]:
     yield Heading("Test sets")
     for name in (*names, ORACLE):
         yield Heading(name, level=3)
-        yield from score_tables(tables["scores"], name)
+        yield from score_tables(tables["scores"], name, contrast)
     if len(tables["seeds"]):
         yield seeds_table(tables["seeds"])
 
 
-def score_tables(scores: pd.DataFrame, name: str) -> list[Table]:
+def score_tables(scores: pd.DataFrame, name: str, contrast: Contrast = STRESS) -> list[Table]:
     """All test sets of one network, in two tables that are not too wide."""
     counts, rows = [], []
     metrics = "accuracy balanced_accuracy mcc auroc recall_initial recall_final".split()
@@ -142,8 +144,11 @@ def score_tables(scores: pd.DataFrame, name: str) -> list[Table]:
         majority, error = first["majority_rate"], errors.get(first["test_set"], np.nan)
         counts.append([set_title(first), *sizes, f"{majority:.3f}", *texts[:2]])
         rows.append([set_title(first), *texts[2:], number(error, 3)])
-    columns = "test set,n,FINAL,speakers,words,majority,accuracy,balanced accuracy"
-    more = ["test set", "MCC", "AUROC", "recall INITIAL", "recall FINAL", "ECE, classes equal"]
+    columns = (
+        f"test set,n,{contrast.classes[-1]},speakers,words,majority,accuracy,balanced accuracy"
+    )
+    recalls = (f"recall {one}" for one in contrast.classes)
+    more = ["test set", "MCC", "AUROC", *recalls, "ECE, classes equal"]
     return [Table(columns.split(","), counts), Table(more, rows)]
 
 
@@ -190,7 +195,9 @@ def audits_table(audits: pd.DataFrame) -> Table:
     )
 
 
-def _calibration(out: Path, tables: Tables, units: Sequence[Unit], spoken: str) -> Iterator[Block]:
+def _calibration(
+    out: Path, tables: Tables, units: Sequence[Unit], corpus: Corpus
+) -> Iterator[Block]:
     scores, first_name = tables["scores"], representatives(units)[0].name
     whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
     rows = []
@@ -201,19 +208,19 @@ def _calibration(out: Path, tables: Tables, units: Sequence[Unit], spoken: str) 
             rows.append([unit.name, set_title(first), temperature, *texts])
     yield Heading("Calibration")
     yield Picture.saved(
-        reliability_figure(tables["reliability"], first_name),
+        reliability_figure(tables["reliability"], first_name, corpus.contrast),
         out,
         "reliability",
         f"Reliability of {first_name}. A network whose loss weighed the classes equally is meant "
         "for the lower row.",
         data=tables["reliability"],
-        spoken=spoken,
+        spoken=corpus.language,
     )
     yield Table(
         ["network", "test set", "temperature", *_ECE],
         rows,
-        "Expected calibration error, 10 bins of equal width over the probability of INITIAL. The "
-        "temperature is fitted on the validation tokens.",
+        f"Expected calibration error, 10 bins of equal width over the probability of "
+        f"{corpus.contrast.classes[0]}. The temperature is fitted on the validation tokens.",
         flush_left=(0, 1),
     )
 
@@ -240,26 +247,27 @@ def comparisons_table(comparisons: pd.DataFrame) -> Table:
     )
 
 
-def _pairs(tables: Tables, names: Sequence[str]) -> Iterator[Block]:
+def _pairs(tables: Tables, names: Sequence[str], contrast: Contrast) -> Iterator[Block]:
     scores = tables["scores"]
+    first, second = contrast.classes
     yield Heading("Words that show both readings")
     if not len(tables["pairs"]):
         yield Paragraph("No word shows both readings here.", "missing")
         return
     yield Paragraph(
         "Only these words cannot be got right by knowing the word. AUROC within words: which of "
-        "two tokens of one word has initial stress. The oracle hears nothing and gives each word "
+        f"two tokens of one word is {first}. The oracle hears nothing and gives each word "
         "the reading that it has most often in the test set."
     )
     yield Bullets(within_words(scores[scores["model"].isin([*names, ORACLE])]))
     yield Table.of(
         tables["pairs"],
         [
-            *(("network", "model"), _SET, "word", ("INITIAL", "n_initial"), _N_FINAL),
+            *(("network", "model"), _SET, "word", (first, "n_initial"), (second, "n_final")),
             *(("recall", "recall_initial:.2f"), ("recall", "recall_final:.2f")),
             *(("mean", "balanced_accuracy:.2f"), ("AUROC", "auroc:.2f")),
         ],
-        caption="Tokens of each reading, recall of INITIAL and of FINAL, their mean, and the "
+        caption=f"Tokens of each reading, recall of {first} and of {second}, their mean, and the "
         "AUROC.",
         flush_left=(0, 1, 2),
     )
@@ -277,7 +285,9 @@ def within_words(scores: pd.DataFrame) -> list[str]:
     ]
 
 
-def groups_table(groups: pd.DataFrame, name: str, spoken: str = ENGLISH) -> Table:
+def groups_table(
+    groups: pd.DataFrame, name: str, spoken: str = ENGLISH, contrast: Contrast = STRESS
+) -> Table:
     """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers.
 
     `spoken` is the code of the language, which says what vowels are reduced.
@@ -293,7 +303,8 @@ def groups_table(groups: pd.DataFrame, name: str, spoken: str = ENGLISH) -> Tabl
         chosen[pairs | (chosen["group"] != "speaker_is_known")],
         [
             *(_SET, ("group", lambda row: row["group"].replace("_", " "))),
-            *(("level", level_text), "n", _N_FINAL, ("speakers", "n_speakers")),
+            *(("level", level_text), "n", (contrast.classes[-1], "n_final")),
+            ("speakers", "n_speakers"),
             ("balanced accuracy", interval_text),
         ],
         caption=f"{name}. {reduced}.",
@@ -318,7 +329,7 @@ def _hardest(out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> Ite
     yield Table.of(
         hardest,
         [
-            *("word", ("label", "stress"), ("label from", "label_source")),
+            *("word", ("label", corpus.contrast.column), ("label from", "label_source")),
             *(("p(label)", "p_true:.3f"), _SET, "speaker", ("token", "token_id")),
         ],
         flush_left=(0, 1, 2, 4, 5, 6),
@@ -326,7 +337,7 @@ def _hardest(out: Path, corpus: Corpus, hardest: pd.DataFrame, name: str) -> Ite
     )
 
 
-def _worst(tables: Tables, name: str) -> Iterator[Block]:
+def _worst(tables: Tables, name: str, contrast: Contrast) -> Iterator[Block]:
     yield Heading("Words and speakers")
     for key, column, extra in (("words", "lemma", "words"), ("speakers", "speaker", "sex")):
         table = tables[key]
@@ -334,7 +345,8 @@ def _worst(tables: Tables, name: str) -> Iterator[Block]:
         yield Table.of(
             rows.sort_values(["accuracy", "n"], ascending=[True, False]).head(_N_WORST),
             [
-                *(column, extra, _SET, "n", _N_FINAL, ("accuracy", "accuracy:.2f")),
+                *(column, extra, _SET, "n", (contrast.classes[-1], "n_final")),
+                ("accuracy", "accuracy:.2f"),
                 ("mean p(label)", "mean_p_true:.2f"),
             ],
             caption=f"{name}: worst {key} with three tokens or more; all in {key}.csv.",

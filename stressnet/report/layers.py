@@ -33,6 +33,7 @@ from stressnet.audio import Audio
 from stressnet.axes import Axes, cell_edges
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
+from stressnet.lexicon.contrast import STRESS
 from stressnet.lexicon.stress import CLASSES
 from stressnet.report.grid import mesh
 from stressnet.report.style import (
@@ -201,15 +202,11 @@ def draw_relevance(
     return mesh(ax, relevance, axes, zorder=1.5, **colours)
 
 
-CLASS_ENDS = [(s.value, STRESS_COLOURS[s]) for s in CLASSES]
-OWN_ENDS = [("its class", STRESS_COLOURS[CLASSES[0]]), ("others", STRESS_COLOURS[CLASSES[1]])]
-"""What positive and negative relevance speak for, with its colour."""
+OWN_ENDS = ("its class", "others")
 
 
-def add_colour_bar(
-    ax: Ax, mesh: QuadMesh, label: str, ends: Sequence[tuple[str, str]] = CLASS_ENDS
-) -> Ax:
-    """A symmetric colour bar beside a panel, with what its ends speak for.
+def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str, ends: Sequence[str] = STRESS.classes) -> Ax:
+    """A symmetric colour bar beside a panel, with what positive and negative relevance speak for.
 
     The panel's position must be final, with 0.6 inches free to its right. In the ``label``
     (quantity and unit) ``{power}`` becomes the power of ten that the ticks lack.
@@ -231,9 +228,11 @@ def add_colour_bar(
     raised = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     power = "" if exponent == 0 else f"10{raised} "
     bar.set_label(label.format(power=power))
-    for (name, colour), y, va in zip(ends, (box.y1, box.y0), ("top", "bottom"), strict=True):
+    colours = (STRESS_COLOURS[stress] for stress in CLASSES)
+    limits = zip((box.y1, box.y0), ("top", "bottom"), strict=True)
+    for name, colour, (y, va) in zip(ends, colours, limits, strict=True):
         look = {"fontsize": 5.5, "fontweight": "bold", "color": colour}
-        figure.text(box.x1 + 0.05 / wide, y, name, va=va, **look)
+        figure.text(box.x1 + 0.05 / wide, y, str(name), va=va, **look)
     return bar_ax
 
 

@@ -15,7 +15,6 @@ from stressnet.axes import Axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES
 from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.corpus import plot_regions
@@ -61,7 +60,7 @@ def write_report(
             f"{out}: cannot be written ({error.strerror}); choose another output folder"
         ) from error
     folder = None if model_folder is None else Path(model_folder)
-    page = Document(f"Where a network hears stress: {corpus.title}")
+    page = Document(f"Where a network hears {corpus.contrast.name}: {corpus.title}")
     sources = Sources(opened, corpus, out)
     page.add(*_sections(sources, folder, coefficients, claims, patching, explorer))
     page.write(out / "report.md")
@@ -127,15 +126,16 @@ def _question(sources: Sources, model: dict[str, Any] | None) -> Paragraph:
     run, corpus = sources.run, sources.corpus
     architecture = (model or {}).get("parameters", {}).get("architecture")
     network = "a network" if architecture is None else f"a network ({architecture})"
-    of, names = language(corpus.language), list(run.classes)
+    of, contrast, names = language(corpus.language), run.contrast, list(run.contrast.classes)
     kind = corpus.lengths.adjective
     words = f"{kind.capitalize() if of.is_english else f'{of.name} {kind}'} words"
     speaks = "a word's class, cool for others"
-    if run.classes == CLASSES:
-        speaks = "INITIAL, cool for FINAL"
+    if contrast.is_pair:
+        speaks = f"{names[0]}, cool for {names[-1]}"
+    what = "stress" if contrast.is_stress else "a word"
     return Paragraph(
         f"{words} were cut from the recordings of {corpus.name}; {network} was trained "
-        f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether stress is "
+        f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether {what} is "
         f"{', '.join(names[:-1])} or {names[-1]}; its answers on "
         f"{count_of(len(run.tokens), 'token')} were explained by {method_text(run.composite)}. "
         f"Relevance is signed: warm speaks for {speaks}. The question is where it lies: in "
@@ -151,11 +151,15 @@ def _answer(
     if corpus.manifest.get("parameters", {}).get("synthetic"):
         yield Paragraph(
             "Synthetic speech: these figures show that the software works, not how people "
-            "stress words.",
+            f"{'stress words' if run.contrast.is_stress else 'speak'}.",
             "warning",
         )
     summary, relevance = run.summary, run.relevance
-    sentences = [] if metrics is None else answers.success_sentences(metrics, "The network")
+    sentences = (
+        []
+        if metrics is None
+        else answers.success_sentences(metrics, "The network", contrast=run.contrast)
+    )
     if (
         summary is not None
         and relevance is not None
@@ -163,13 +167,16 @@ def _answer(
     ):
         density = summary[(summary["measure"] == "density") & summary["region"].isin(answers.ASKED)]
         yield sources.picture(
-            lambda: (plot_regions(relevance, summary, regions=answers.ASKED), density),
+            lambda: (
+                plot_regions(relevance, summary, regions=answers.ASKED, contrast=run.contrast),
+                density,
+            ),
             "answer",
             "Where the relevance for a word's class lies: 1 is as much per cell of the spectrogram "
             "as in the mean. Diamonds: means with 95 % intervals; dots: speakers; grey bars: the "
             "same with another word's boundaries or formants (the null).",
         )
-        sentences += answers.relevance_sentences(summary)
+        sentences += answers.relevance_sentences(summary, run.contrast)
     if claims is not None:
         sentences = [*sentences[:2], answers.verdicts_sentence(claims)]
     yield Bullets(sentences)
@@ -184,7 +191,7 @@ def _corpus(sources: Sources) -> Iterator[Block]:
     parts += run_sections.origin(corpus)
     if parts:
         yield Paragraph(" ".join(parts))
-    yield tables.corpus_table(corpus.tokens)
+    yield tables.corpus_table(corpus.tokens, corpus.contrast)
     if "aligner" in corpus.tokens:
         counts = corpus.tokens["aligner"].value_counts()
         by = ", ".join(f"{name} ({n} tokens)" for name, n in counts.items())
@@ -210,7 +217,7 @@ def _success(
         )
     else:
         metrics.to_csv(sources.out / "tables" / "metrics.csv", index=False)
-        yield tables.metrics_table(metrics)
+        yield tables.metrics_table(metrics, sources.run.contrast)
         yield sources.picture(
             lambda: (plot_accuracy(metrics), metrics),
             "accuracy",
@@ -218,11 +225,12 @@ def _success(
             "majority rate, the line chance for balanced accuracy.",
         )
     answers = sources.run.tokens if predictions is None else predictions
-    truth = "stress_true" if "stress_true" in answers.columns else "stress"
+    contrast = sources.run.contrast
+    truth = contrast.true if contrast.true in answers.columns else contrast.column
     if "split" in answers.columns and answers[truth].notna().any():
-        counts = answers.value_counts(["split", truth, "stress_predicted"], sort=False)
+        counts = answers.value_counts(["split", truth, contrast.predicted], sort=False)
         yield sources.picture(
-            lambda: (plot_confusion(answers), counts.reset_index(name="n")),
+            lambda: (plot_confusion(answers, contrast=contrast), counts.reset_index(name="n")),
             "confusion",
             "Answers per test set: tokens and per cent of the row.",
         )
@@ -258,11 +266,12 @@ def _cues(sources: Sources, coefficients: Path) -> Iterator[Block]:
     summary = sources.run.summary
     drawn = pd.concat([table, summary[(summary["measure"] == "density")]])
     yield sources.picture(
-        lambda: (plot_cues_beside_relevance(table, summary), drawn),
+        lambda: (plot_cues_beside_relevance(table, summary, sources.run.contrast), drawn),
         "cues-beside-relevance",
         "Left: standardised coefficients of a logistic regression on acoustic cues (first "
-        "minus second syllable; warm speaks for INITIAL) with 95 % intervals. Right: density "
-        "of the network's relevance where such a cue would show, all tokens, with null. The "
+        f"minus second syllable; warm speaks for {sources.run.contrast.classes[0]}) with 95 % "
+        "intervals. Right: density of the network's relevance where such a cue would show, all "
+        "tokens, with null. The "
         "axes share no unit: a cue that predicts stress need not be used by the network.",
     )
 
@@ -274,9 +283,9 @@ def _word_picture(word: WordData, axes: Axes) -> tuple[Figure, pd.DataFrame]:
 
 def _words(sources: Sources) -> Iterator[Block]:
     yield Heading("Words")
-    chosen = choose_words(sources.run.tokens)
+    chosen = choose_words(sources.run.tokens, sources.run.contrast)
     if not chosen:
-        yield Paragraph("No token with known stress to show.", "missing")
+        yield Paragraph(f"No token with known {sources.run.contrast.name} to show.", "missing")
         return
     yield Paragraph(
         f"Chosen by rule from the network's answers. {LEGEND} Black dots on the relevance map "
@@ -292,6 +301,6 @@ def _words(sources: Sources) -> Iterator[Block]:
         text += caption(word, legend=False)
         draw = partial(_word_picture, word, sources.run.axes)  # its title says the language
         picture = sources.picture(draw, name, text, ENGLISH)
-        stress = "" if word.stress is None else f" ({word.stress.value})"
-        yield Heading(f"{word.word.lower()}{stress}: {item.reason}", 3)
+        own = "" if word.known_class is None else f" ({word.known_class})"
+        yield Heading(f"{word.word.lower()}{own}: {item.reason}", 3)
         yield replace(picture, sound=sound)

@@ -20,7 +20,6 @@ from stressnet.alignment.textgrid import read_textgrid, write_textgrid
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, check_names
 from stressnet.intervals import Alignment, Interval
-from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import SceneReader
 from stressnet.regions.scene import Scene
 from stressnet.report.explorer.tokens import Method
@@ -35,7 +34,12 @@ MEASURES = ("signed_share", "positive_share", "absolute_share", "density", "dens
 
 
 def relevance_tier(
-    relevance: NDArray, scene: Scene, *, measure: str = "signed_share", origin_s: float = 0.0
+    relevance: NDArray,
+    scene: Scene,
+    *,
+    measure: str = "signed_share",
+    origin_s: float = 0.0,
+    towards_class: bool = True,
 ) -> tuple[Interval, ...]:
     """One interval per phone with the phone's share or density of relevance as label.
 
@@ -46,7 +50,7 @@ def relevance_tier(
     `ConfigError` if the measure is unknown.
     """
     check_names("measure", [measure], MEASURES)
-    records = phone_relevance(relevance, scene)
+    records = phone_relevance(relevance, scene, towards_class=towards_class)
     return tuple(
         Interval(phone.start_s + origin_s, phone.end_s + origin_s, _label(record, measure))
         for phone, record in zip(scene.times.phones, records, strict=True)
@@ -66,11 +70,11 @@ def syllable_tier(scene: Scene, origin_s: float = 0.0) -> tuple[Interval, ...]:
     return tuple(Interval(s.start_s + origin_s, s.end_s + origin_s, label) for s, label in pairs)
 
 
-def answer_label(said: Stress, probability: float, stress: Stress | None) -> str:
+def answer_label(said: str, probability: float, own: str | None) -> str:
     """The network's answer in words: ``INITIAL, p = 0.98, right``."""
-    verdict = "" if stress is None else ", right" if said is stress else ", wrong"
+    verdict = "" if own is None else ", right" if said == own else ", wrong"
     certainty = f", p = {probability:.2f}" if probability == probability else ""
-    return f"{said.value}{certainty}{verdict}"
+    return f"{said}{certainty}{verdict}"
 
 
 def write_formant(
@@ -177,12 +181,17 @@ class PraatWriter:
                 continue
             scene = self.readers[method.run.preset_name].scene(token_id)
             row, relevance = method.run.row(token_id), method.run.map_of(token_id)
-            answer = Stress(row["stress_predicted"]), probability_of(row)
-            label = answer_label(*answer, scene.times.stress)
+            contrast = method.run.contrast
+            own, said = row[contrast.column], row[contrast.predicted]
+            label = answer_label(said, probability_of(row, contrast), own)
             end_s = min(origin_s + scene.times.word.end_s, duration_s)
             suffix = "" if len(self.methods) == 1 else f" ({method.label})"
             tiers[f"network{suffix}"] = (Interval(origin_s, end_s, label),)
             tiers[f"relevance{suffix}"] = relevance_tier(
-                relevance, scene, measure=self.measure, origin_s=origin_s
+                -relevance if contrast.is_pair and own == contrast.classes[-1] else relevance,
+                scene,
+                measure=self.measure,
+                origin_s=origin_s,
+                towards_class=False,
             )
         return tiers

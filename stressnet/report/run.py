@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,25 +31,23 @@ from stressnet.axes import Axes
 from stressnet.corpus.images import Images, read_axes
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError, StressnetError
-from stressnet.lexicon.stress import CLASSES, Stress, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.runs.arrays import open_array
 from stressnet.runs.manifest import FILE_NAME, read_manifest
 from stressnet.runs.tables import read_table
 
-DIFFERENCE = "logit difference INITIAL − FINAL"
-
-TOKEN_COLUMNS = ("token_id", "map_index", "stress", "stress_predicted")
+TOKEN_COLUMNS = ("token_id", "map_index", "stress")
 
 
-def probability_of(row: Mapping[Hashable, Any] | pd.Series) -> float:
+def probability_of(row: Mapping[Hashable, Any] | pd.Series, contrast: Contrast = STRESS) -> float:
     """Probability of the class that a row of ``tokens.parquet`` says was predicted.
 
     Of longer words only that of the token's class is known; it is nan where another was predicted.
     """
-    said = row["stress_predicted"]
-    if "p_initial" in row:
-        p_initial = float(row["p_initial"])
-        return p_initial if said == Stress.INITIAL else 1.0 - p_initial
+    said = row[contrast.predicted]
+    if contrast.p in row:
+        p = float(row[contrast.p])
+        return p if said == contrast.classes[0] else 1.0 - p
     return float(row["p_own_class"]) if said == row["stress"] else math.nan
 
 
@@ -57,8 +55,8 @@ def probability_of(row: Mapping[Hashable, Any] | pd.Series) -> float:
 class RelevanceRun:
     """A finished run of ``stressnet explain``.
 
-    ``maps``, shape (n, n_bins, n_frames), are memory-mapped; positive relevance speaks for INITIAL,
-    of longer words for their class.
+    ``maps``, shape (n, n_bins, n_frames), are memory-mapped; positive relevance speaks for INITIAL
+    (another contrast's first class), of longer words for their class.
     Time zero of their ``axes`` is the word's onset. CorpusError, by any method: the folder is no
     finished run, its parts do not fit each other, it has no map of a token, or the corpus is not
     the one that was explained.
@@ -81,7 +79,9 @@ class RelevanceRun:
                 raise CorpusError(f"{path}: {name} is missing; run explain again")
         axes, header = read_axes(path / "axes.json")
         maps = open_array(path / "maps.npy")
-        tokens = read_table(path / "tokens.parquet", TOKEN_COLUMNS)
+        contrast = Contrast.in_manifest(manifest.get("parameters", {}))
+        columns = dict.fromkeys((*TOKEN_COLUMNS, contrast.column, contrast.predicted))
+        tokens = read_table(path / "tokens.parquet", tuple(columns))
         if maps.ndim != 3 or maps.shape[1:] != axes.shape:
             raise CorpusError(
                 f"{path}: maps are {maps.shape}, axes {axes.shape}; run explain again"
@@ -113,15 +113,16 @@ class RelevanceRun:
         return dict(self.manifest.get("parameters", {}))
 
     @cached_property
-    def classes(self) -> tuple[Stress, ...]:
-        """The classes of its words."""
-        return classes_among(self.tokens["stress"])
+    def contrast(self) -> Contrast:
+        """What was told apart, with the classes of its words."""
+        named = Contrast.in_manifest(self.parameters)
+        return replace(named, classes=named.among(self.tokens[named.column]))
 
     @property
     def output(self) -> str:
         """What is explained, in words."""
-        if self.classes == CLASSES:
-            return DIFFERENCE
+        if self.contrast.is_pair:
+            return self.contrast.difference
         against = {"best-other": " minus the best other", "mean-others": " minus the others' mean"}
         return f"logit of its class{against.get(str(self.parameters.get('seed_output')), '')}"
 

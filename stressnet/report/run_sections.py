@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from stressnet.corpus.card import about_language
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import CLASSES, DISYLLABLES
+from stressnet.lexicon.contrast import Contrast
+from stressnet.lexicon.stress import DISYLLABLES
 from stressnet.report import tables
 from stressnet.report.corpus import plot_regions
 from stressnet.report.document import Block, Paragraph, Picture
@@ -82,18 +83,18 @@ def regions(sources: Sources) -> Iterator[Block]:
     ):
         if measure in measures:
             yield sources.picture(
-                partial(_regions, relevance, summary, measure),
+                partial(_regions, relevance, summary, measure, sources.run.contrast),
                 name,
                 f"{text} Diamonds: means with 95 % intervals over speakers and words; "
                 "dots: speakers; grey bars: the null (another token's tracks or boundaries).",
             )
-    yield from sources.table(tables.region_table(summary))
+    yield from sources.table(tables.region_table(summary, sources.run.contrast))
 
 
 def _regions(
-    relevance: pd.DataFrame, summary: pd.DataFrame, measure: str
+    relevance: pd.DataFrame, summary: pd.DataFrame, measure: str, contrast: Contrast
 ) -> tuple[Figure, pd.DataFrame]:
-    figure = plot_regions(relevance, summary, measure=measure)
+    figure = plot_regions(relevance, summary, measure=measure, contrast=contrast)
     return figure, summary[summary["measure"] == measure]
 
 
@@ -104,7 +105,9 @@ def mean_maps(sources: Sources) -> Block:
 
     def draw() -> tuple[Figure, pd.DataFrame]:
         means = warped_means(sources.corpus, sources.run)
-        maps = (map_table(m.relevance, m.axes).assign(stress=m.stress.value) for m in means)
+        maps = (
+            map_table(m.relevance, m.axes).assign(**{m.contrast.column: m.of_class}) for m in means
+        )
         return plot_warped_means(means), pd.concat(maps)
 
     return sources.picture(
@@ -141,7 +144,7 @@ def vowels(sources: Sources) -> Block:
 def conservation(sources: Sources) -> Iterator[Block]:
     """Where the explained output went."""
     run = sources.run
-    explained = "logit difference" if run.classes == CLASSES else run.output
+    explained = "logit difference" if run.contrast.is_pair else run.output
     table = tables.conservation_table(run.tokens, explained)
     if table is None:
         yield Paragraph("Conservation unknown: the run's token table has no ledger.", "missing")

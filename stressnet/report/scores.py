@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from stressnet.errors import ConfigError, require_columns
 from stressnet.evaluation.sets import TITLES
-from stressnet.lexicon.stress import classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.report.grid import (
     TICK,
     bare_rows,
@@ -27,8 +27,8 @@ from stressnet.report.style import (
     COLOURS,
     MARKERS,
     NULL_COLOUR,
-    STRESS_COLOURS,
     Width,
+    class_colour,
     style,
     width_in,
 )
@@ -111,16 +111,18 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
 
 
 @style()
-def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figure:
+def plot_confusion(
+    predictions: pd.DataFrame, *, width: Width = "page", contrast: Contrast = STRESS
+) -> Figure:
     """How often each class was heard as each, one small matrix per test set.
 
     ``predictions``: ``split``, the true class (``stress_true`` or ``stress``) and
     ``stress_predicted``.
     """
-    truth = "stress_true" if "stress_true" in predictions.columns else "stress"
-    require_columns(predictions, ("split", truth, "stress_predicted"), "table of predictions")
-    classes = classes_among(predictions[truth])
-    ticks = [s.value for s in classes]
+    truth = contrast.true if contrast.true in predictions.columns else contrast.column
+    require_columns(predictions, ("split", truth, contrast.predicted), "table of predictions")
+    classes = contrast.among(predictions[truth])
+    ticks = [str(one) for one in classes]
     known = predictions[predictions[truth].isin(ticks)]
     names = sorted((str(s) for s in known["split"].unique()), key=test_order)
     if not names:
@@ -131,11 +133,13 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
     figure, panels = lines_of_panels(width, labels, columns, tall_in, 0.0, sharey=True)
     for number, (name, ax) in enumerate(zip(names, panels, strict=True)):
         part = known[known["split"] == name]
-        table = pd.crosstab(part[truth], part["stress_predicted"])
+        table = pd.crosstab(part[truth], part[contrast.predicted])
         counts = table.reindex(index=ticks, columns=ticks, fill_value=0).to_numpy()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         for (i, j), share in np.ndenumerate(shares):
-            ramp = LinearSegmentedColormap.from_list("", ["white", STRESS_COLOURS[classes[i]]])
+            ramp = LinearSegmentedColormap.from_list(
+                "", ["white", class_colour(classes[i], contrast)]
+            )
             square = [j - 0.5, j + 0.5], i - 0.5, i + 0.5
             ax.fill_between(*square, color=ramp(0.75 * share), linewidth=0)
             text = f"{counts[i, j]}\n{100 * share:.0f} %"
@@ -148,13 +152,18 @@ def plot_confusion(predictions: pd.DataFrame, *, width: Width = "page") -> Figur
         ax.tick_params(length=0, pad=2)
         ax.set_xlabel("heard as", labelpad=1)
         if number % columns == 0:
-            ax.set_ylabel("stress", labelpad=2)
+            ax.set_ylabel(contrast.name, labelpad=2)
         ax.set_title(textwrap.fill(set_name(name), 20), fontsize=6.5, pad=3)
     return figure
 
 
 @style()
-def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str]) -> Figure:
+def accuracy_figure(
+    scores: pd.DataFrame,
+    audits: pd.DataFrame,
+    models: Sequence[str],
+    contrast: Contrast = STRESS,
+) -> Figure:
     """Balanced accuracy with interval per test set and network, audits in grey."""
     table = scores[scores["metric"] == "balanced_accuracy"]
     first = table.drop_duplicates("test_set").set_index("test_set")
@@ -178,7 +187,7 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
             y = rows["test_set"].map(place) - 0.24
             ax.plot(rows["estimate"], y, marker, label=f"only {name}", **dot)
     labels = [
-        f"{TITLES[str(name)]}\nn = {row['n']}, {row['n_final']} FINAL"
+        f"{TITLES[str(name)]}\nn = {row['n']}, {row['n_final']} {contrast.classes[-1]}"
         for name, row in first.iterrows()
     ]
     ax.set_yticks(list(place.values()), labels)
@@ -195,8 +204,8 @@ def accuracy_figure(scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence
 
 
 @style()
-def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
-    """Observed against predicted share of INITIAL, plain and calibrated."""
+def reliability_figure(bins: pd.DataFrame, model: str, contrast: Contrast = STRESS) -> Figure:
+    """Observed against predicted share of the first class, plain and calibrated."""
     bins = bins[bins["model"] == model]
     names = list(dict.fromkeys(bins["test_set"]))
     width = width_in("page")
@@ -207,10 +216,10 @@ def reliability_figure(bins: pd.DataFrame, model: str) -> Figure:
             _draw_reliability(
                 ax, bins[(bins["test_set"] == name) & (bins["balanced"] == bool(row))]
             )
-        grid[row, 0].set_ylabel(f"share of INITIAL\n({kind})")
+        grid[row, 0].set_ylabel(f"share of {contrast.classes[0]}\n({kind})")
     for name, upper, lower in zip(names, *grid, strict=True):
         upper.set_title(TITLES[name], fontsize=7.0)
-        lower.set_xlabel("probability of INITIAL")
+        lower.set_xlabel(f"probability of {contrast.classes[0]}")
     entries = grid[0, 0].get_legend_handles_labels()
     figure.legend(*entries, loc="outside upper center", ncols=3)
     return figure

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, check_names
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.contrast import Contrast
+from stressnet.lexicon.stress import CLASSES, Stress
 
 if TYPE_CHECKING:
     from matplotlib.colors import ListedColormap, Normalize
@@ -41,6 +42,14 @@ STRESS_COLOURS: dict[Stress, str] = {
     Stress.FINAL: "#1768ac",
 }
 """One colour per class, used for nothing else in statistics figures."""
+
+
+def class_colour(one: str, contrast: Contrast) -> str:
+    """The colour of a class; warm and cool of any two."""
+    if contrast.is_stress:
+        return STRESS_COLOURS[Stress(one)]
+    return STRESS_COLOURS[CLASSES[contrast.classes.index(one)]]
+
 
 COLOURS = ("#000000", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 """One per network, layer or estimator; apart for colour-blind readers (Okabe & Ito) and unlike

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stressnet.inference.twoway import MIN_CLUSTERS
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import Stress, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.report.document import Cell, Table
 from stressnet.report.names import grouped, region_name
 from stressnet.report.scores import set_name, test_order
@@ -39,32 +39,32 @@ def p_value(value: float) -> str:
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
-def corpus_table(tokens: pd.DataFrame) -> Table:
+def corpus_table(tokens: pd.DataFrame, contrast: Contrast = STRESS) -> Table:
     """Tokens, classes, words and speakers per split."""
-    rows, classes = [], classes_among(tokens["stress"])
+    rows, classes = [], contrast.among(tokens[contrast.column])
     splits = {str(name): part for name, part in tokens.groupby("split", sort=False)}
     parts = {set_name(name): splits[name] for name in sorted(splits, key=_split_order)}
     for name, part in {**parts, "all": tokens}.items():
-        counts = [int((part["stress"] == s.value).sum()) for s in classes]
+        counts = [int((part[contrast.column] == one).sum()) for one in classes]
         sizes = [len(part), *counts, len(part) - sum(counts)]
         different = [part[column].nunique() for column in ("word", "speaker")]
         rows.append([name, *map(str, [*sizes, *different])])
     return Table(
         ["split", "tokens", *classes, "unknown", "words", "speakers"],
         rows,
-        "Tokens per split and class of stress; different words (spellings) and speakers.",
+        f"Tokens per split and class of {contrast.name}; different words (spellings) and speakers.",
     )
 
 
-def classes_counted(columns: Iterable[object]) -> tuple[Stress, ...]:
+def classes_counted(columns: Iterable[object], contrast: Contrast = STRESS) -> tuple[str, ...]:
     """The classes whose tokens a table of figures counts: ``n_initial``, ``n_final`` or others."""
-    return classes_among(str(name).removeprefix("n_").upper() for name in columns)
+    return contrast.among(str(name).removeprefix("n_").upper() for name in columns)
 
 
-def metrics_table(metrics: pd.DataFrame) -> Table:
+def metrics_table(metrics: pd.DataFrame, contrast: Contrast = STRESS) -> Table:
     """Success on every test set, each accuracy beside n and the majority rate."""
     rows: dict[Any, Any] = metrics.set_index(["test_set", "metric"]).to_dict("index")
-    classes = classes_counted(metrics)
+    classes = classes_counted(metrics, contrast)
     shown = [m for m in ("accuracy", "balanced_accuracy", "mcc") if m in set(metrics["metric"])]
     firsts = metrics.drop_duplicates("test_set")
     firsts = firsts.sort_values("test_set", key=lambda names: names.map(test_order))
@@ -83,7 +83,7 @@ def metrics_table(metrics: pd.DataFrame) -> Table:
         [
             ("test set", lambda first: set_name(str(first["test_set"]))),
             "n",
-            *((s.value, f"n_{s.value.lower()}") for s in classes),
+            *((str(one), f"n_{one.lower()}") for one in classes),
             ("speakers / words", lambda first: f"{first['n_speakers']} / {first['n_words']}"),
             ("majority rate", lambda first: number(first["majority_rate"], 3)),
             *map(success, shown),
@@ -141,18 +141,20 @@ def conservation_table(tokens: pd.DataFrame, explained: str) -> Table | None:
     )
 
 
-def region_table(summary: pd.DataFrame) -> Table:
+def region_table(summary: pd.DataFrame, contrast: Contrast = STRESS) -> Table:
     """Relevance by region and class: area, share, density, null, comparison."""
     rows = []
     regions = [r for _, members in grouped(summary["region"]) for r in members]
-    index: dict[Any, Any] = summary.set_index(["region", "stress", "measure"]).to_dict("index")
+    index: dict[Any, Any] = summary.set_index(["region", contrast.column, "measure"]).to_dict(
+        "index"
+    )
     for region in regions:
-        for stress in classes_among(summary["stress"]):
+        for one_class in contrast.among(summary[contrast.column]):
             measures = ("density", "positive_share", "area_share")
-            density, share, area = (index.get((region, stress.value, m)) for m in measures)
+            density, share, area = (index.get((region, str(one_class), m)) for m in measures)
             if density is None:
                 continue
-            row = [region_name(region), stress.value, str(int(density["n_tokens"]))]
+            row = [region_name(region), str(one_class), str(int(density["n_tokens"]))]
             row += [number(100 * one["mean"], 1) if one else DASH for one in (area, share)]
             mean, ratio = (
                 with_interval(density[name], density[f"{name}_low"], density[f"{name}_high"])
@@ -160,9 +162,9 @@ def region_table(summary: pd.DataFrame) -> Table:
             )
             p = p_value(density["p_holm"])
             rows.append([*row, mean, number(density["null_mean"]), ratio, p, compared(density)])
-    columns = "region,stress,n,area (%),share (%),density,null density,density / null,p (Holm)"
+    columns = "n,area (%),share (%),density,null density,density / null,p (Holm)"
     return Table(
-        [*columns.split(","), "verdict"],
+        ["region", contrast.column, *columns.split(","), "verdict"],
         rows,
         "Relevance that speaks for the word's own class. Area: share of the sounding cells. "
         "Share: of all positive relevance. Density: mean relevance per cell re the mean over "

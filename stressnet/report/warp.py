@@ -21,14 +21,15 @@ from stressnet.corpus.landmarks import SEGMENTS, landmarks_of, warp_columns
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Interval
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import Contrast
+from stressnet.lexicon.stress import Stress
 from stressnet.report import layers
 from stressnet.report.grid import blank, stacked_panels
 from stressnet.report.names import count_of
 from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
-    STRESS_COLOURS,
     Width,
+    class_colour,
     relevance_limit,
     style,
     text_width_in,
@@ -47,10 +48,13 @@ class WarpedMean:
     """Mean map of some tokens on a common time axis.
 
     ``relevance``, the mean of R / Σ|R| (NaN where no token has a value), and ``image``, the mean of
-    the network's images, have the shape of ``axes``; ``landmarks_s``, shape (7,), lie on them.
+    the network's images, have the shape of ``axes``; ``landmarks_s``, shape (7,), lie on them. The
+    ``stress`` of these tokens is None if it is not one.
     """
 
-    stress: Stress
+    contrast: Contrast
+    of_class: str
+    stress: Stress | None
     relevance: FloatArray
     image: FloatArray
     axes: Axes
@@ -63,27 +67,28 @@ class WarpedMean:
 def warped_means(
     corpus: Corpus, run: RelevanceRun, *, correct_only: bool = False, max_tokens: int = 4000
 ) -> list[WarpedMean]:
-    """Mean relevance of INITIAL and of FINAL tokens, warped to common landmarks.
+    """Mean relevance of the tokens of each class, warped to common landmarks.
 
     ``max_tokens``: per class; of more, a random sample. Returns INITIAL before FINAL; a class
     without tokens is left out. Raises `CorpusError` if corpus and run do not belong together;
     `ConfigError` if no token's stress is known.
     """
-    table = run.tokens[["token_id", "map_index", "stress_predicted"]].merge(
+    contrast = corpus.contrast
+    table = run.tokens[["token_id", "map_index", contrast.predicted]].merge(
         corpus.tokens.assign(position=np.arange(len(corpus.tokens))), on="token_id", how="inner"
     )
     if table.empty:
         raise CorpusError(f"{run.path}: none of its tokens is in {corpus.path}; give its corpus")
     images = run.images(corpus)
     if correct_only:
-        table = table[table["stress"] == table["stress_predicted"]]
+        table = table[table[contrast.column] == table[contrast.predicted]]
     landmarks = landmarks_of(table, corpus.path)
     target_s = landmarks.mean(axis=0) if len(landmarks) else np.zeros(len(SEGMENTS) + 1)
     grid_s = np.arange(-MARGIN_S, target_s[-1] + MARGIN_S + STEP_S / 2, STEP_S)
     rng = np.random.default_rng(0)
     results = []
-    for stress in CLASSES:
-        rows = np.flatnonzero((table["stress"] == stress.value).to_numpy())
+    for one in contrast.classes:
+        rows = np.flatnonzero((table[contrast.column] == one).to_numpy())
         if len(rows) > max_tokens:
             rows = np.sort(rng.choice(rows, max_tokens, replace=False))
         if len(rows) == 0:
@@ -92,9 +97,12 @@ def warped_means(
         means = _means(run, images, part, landmarks[rows], target_s, grid_s)
         axes = Axes(grid_s, run.axes.frequency_hz)
         n_words, n_speakers = (part[column].nunique() for column in ("word", "speaker"))
-        results.append(WarpedMean(stress, *means, axes, target_s, len(part), n_words, n_speakers))
+        stresses = set(part["stress"])
+        stress = Stress(stresses.pop()) if len(stresses) == 1 else None
+        about = contrast, str(one), stress
+        results.append(WarpedMean(*about, *means, axes, target_s, len(part), n_words, n_speakers))
     if not results:
-        raise ConfigError(f"{run.path}: no token with known stress to average")
+        raise ConfigError(f"{run.path}: no token with known {contrast.name} to average")
     return results
 
 
@@ -128,7 +136,7 @@ def _means(
 
 @style()
 def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> Figure:
-    """Mean relevance maps of INITIAL and FINAL tokens on their common warped time axis.
+    """Mean relevance maps of the classes on their common warped time axis.
 
     Returns panels labelled ``map INITIAL``, ``time INITIAL``, ``segments INITIAL``, ``syllables
     INITIAL`` and so on. Under each map is its sum over frequency.
@@ -150,7 +158,7 @@ def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> 
         y = tall - row * block - _TOP_IN
         panels = stacked_panels(figure, (x, y), panel_in, _HEIGHTS_IN, _BETWEEN_IN, time=shared)
         for name, ax in panels.items():
-            ax.set_label(f"{name} {mean.stress}")
+            ax.set_label(f"{name} {mean.of_class}")
         shared = panels["time"]
         mesh = _draw_warped(panels, mean, limit, panel_in)
         if column > 0:
@@ -158,7 +166,8 @@ def plot_warped_means(means: Sequence[WarpedMean], *, width: Width = "page") -> 
                 ax.set_ylabel("")
                 ax.tick_params(axis="y", labelleft=False)
         if column == columns - 1:
-            layers.add_colour_bar(panels["map"], mesh, "mean relevance ({power}of Σ|R| per cell)")
+            label = "mean relevance ({power}of Σ|R| per cell)"
+            layers.add_colour_bar(panels["map"], mesh, label, mean.contrast.classes)
     return figure
 
 
@@ -170,16 +179,19 @@ def _draw_warped(
     there = np.isfinite(mean.image[0])
     layers.draw_image(panels["map"], mean.image, mean.axes, there)
     mesh = layers.draw_relevance(panels["map"], mean.relevance, mean.axes, limit=limit)
-    colour, speakers = STRESS_COLOURS[mean.stress], count_of(mean.n_speakers, "speaker")
-    title = f"{mean.stress} stress  ({mean.n_tokens} tokens, {mean.n_words} words, {speakers})"
+    contrast, speakers = mean.contrast, count_of(mean.n_speakers, "speaker")
+    colour = class_colour(mean.of_class, contrast)
+    title = (
+        f"{contrast.say(mean.of_class)}  ({mean.n_tokens} tokens, {mean.n_words} words, {speakers})"
+    )
     panels["map"].set_title(title, color=colour, fontsize=7, loc="left", pad=4)
     # The map summed over frequency, per frame.
     percent = 100.0 * mean.relevance.sum(axis=0)
-    for stress, part in (
-        (Stress.INITIAL, np.where(percent > 0, percent, 0.0)),
-        (Stress.FINAL, np.where(percent < 0, percent, 0.0)),
-    ):
-        fill: dict[str, Any] = {"color": STRESS_COLOURS[stress], "alpha": 0.75, "linewidth": 0}
+    signed = np.where(percent > 0, percent, 0.0), np.where(percent < 0, percent, 0.0)
+    for one, part in zip(contrast.classes, signed, strict=True):
+        fill: dict[str, Any] = {
+            "color": class_colour(one, contrast), "alpha": 0.75, "linewidth": 0,
+        }  # fmt: skip
         panels["time"].fill_between(mean.axes.time_s, 0.0, part, **fill)
     panels["time"].axhline(0.0, color="black", linewidth=0.5)
     panels["time"].set_ylabel("% of Σ|R|\nper frame")
@@ -188,12 +200,15 @@ def _draw_warped(
     stretches = list(zip(SEGMENTS, marks[:-1], marks[1:], strict=True))
     rooms_in = {name: (b - a) / span * panel_in for name, a, b in stretches}
     segments = [Interval(a, b, _segment_label(name, rooms_in)) for name, a, b in stretches]
-    stressed = mean.stress.class_index
-    labels = ["stressed" if i == stressed else "unstressed" for i in range(2)]
+    labels = ["first", "second"]
+    if mean.stress is not None:
+        labels = ["stressed" if i == mean.stress.class_index else "unstressed" for i in range(2)]
     syllables = [Interval(marks[3 * i], marks[3 * i + 3], labels[i]) for i in range(2)]
     look: dict[str, Any] = {"shaded": (segments[1], segments[4]), "fontsize": 5.5}
     layers.draw_tier(panels["segments"], segments, "segments", **look)
-    look = {"emphasised": [syllables[stressed]], "emphasis_colour": colour, "fontsize": 6.0}
+    strong = [syllable for syllable in syllables if syllable.label == "stressed"]
+    look = {"emphasised": strong, "fontsize": 6.0}
+    look |= {"emphasis_colour": colour} if contrast.is_stress else {}
     layers.draw_tier(panels["syllables"], syllables, "syllables", **look)
     panels["syllables"].set_xlabel("time in the mean word (s)", labelpad=1.5)
     outer, inner = [marks[0], marks[3], marks[6]], [marks[k] for k in (1, 2, 4, 5)]

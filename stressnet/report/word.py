@@ -18,6 +18,7 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.style import (
     STRESS_COLOURS,
     Width,
+    class_colour,
     relevance_limit,
     save_figure,
     style,
@@ -173,7 +174,7 @@ def _draw_relevance(ax: Ax, word: WordData, limit: float | None, dots: float) ->
     mesh = layers.draw_relevance(ax, word.relevance, word.image.axes, limit=limit)
     if word.tracks is not None:
         layers.draw_formants_plain(ax, word.tracks.formants, word.times.nuclei, size=dots)
-    ends = layers.OWN_ENDS if word.of_own_class else layers.CLASS_ENDS
+    ends = layers.OWN_ENDS if word.of_own_class else word.contrast.classes
     layers.add_colour_bar(ax, mesh, "relevance ({power}logits/cell)", ends)
 
 
@@ -188,7 +189,8 @@ def _draw_tiers(panels: dict[str, Ax], word: WordData, ipa: bool, inches_per_s: 
     look: dict[str, Any] = {}
     if word.stress is not None:
         look["emphasised"] = [syllables[word.stress.syllable(len(syllables))]]
-        look["emphasis_colour"] = STRESS_COLOURS[word.stress]
+        if word.contrast.is_stress:  # else warm and cool mean something else
+            look["emphasis_colour"] = STRESS_COLOURS[word.stress]
     points = _fitting(phones, inches_per_s)
     layers.draw_tier(panels["phones"], phones, "phones", shaded=times.nuclei, fontsize=points)
     points = _fitting(syllables, inches_per_s)
@@ -222,15 +224,15 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
     if about:
         left.append(_Piece(about, 6.0, "#555555"))
     right = []
-    if word.stress is not None:
-        right.append(_Piece(f"{word.stress.value} stress", 7.0, STRESS_COLOURS[word.stress]))
-    if word.stress_predicted is not None:
-        said = word.stress_predicted
+    contrast, own, said = word.contrast, word.known_class, word.said
+    if own is not None:
+        right.append(_Piece(contrast.say(own), 7.0, class_colour(own, contrast)))
+    if said is not None:
         p = word.probability
-        verdict = "" if word.stress is None else " ✓" if said is word.stress else " ✗"
+        verdict = "" if own is None else " ✓" if said == own else " ✗"
         certainty = f"p = {p:.2f}" if p < 0.995 else "p > 0.99"
-        text = f"network: {said.value}{f', {certainty}' if p == p else ''}{verdict}"
-        right.append(_Piece(text, 7.0, STRESS_COLOURS[said]))
+        text = f"network: {said}{f', {certainty}' if p == p else ''}{verdict}"
+        right.append(_Piece(text, 7.0, class_colour(said, contrast)))
     needed = sum(piece.room_in for piece in (*left, *right))
     fits = needed <= total - _LEFT_IN - 0.1
     return [[*left, *right]] if fits or not right else [left, right]

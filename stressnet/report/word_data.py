@@ -14,11 +14,12 @@ from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.store import TRACKS, Corpus
 from stressnet.errors import ConfigError, CorpusError
 from stressnet.languages import ENGLISH, language
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import STRESS, Contrast
+from stressnet.lexicon.stress import Stress
 from stressnet.regions.from_corpus import token_times
 from stressnet.regions.projection import Record, project_masks
 from stressnet.regions.scene import Scene, TokenTimes
-from stressnet.report.run import DIFFERENCE, RelevanceRun, probability_of
+from stressnet.report.run import RelevanceRun, probability_of
 from stressnet.runs.tables import read_table
 
 
@@ -27,8 +28,9 @@ class WordData:
     """All that a word's picture shows; times are seconds from the word's onset.
 
     ``origin_s`` is the time of the word's onset in the excerpt. Positive ``relevance``, of the
-    shape of the image, speaks for INITIAL, or if ``of_own_class`` for the token's class; ``output``
-    is what was explained. ``probability``, of the answer, is NaN where it is not known; the name of
+    shape of the image, speaks for the first class of the ``contrast``, or if ``of_own_class`` for
+    the token's; ``output`` is what was explained, ``own_class`` the token's class and ``said`` what
+    the network says. ``probability``, of the answer, is NaN where it is not known; the name of
     the ``language``, for the title, is empty for English.
     """
 
@@ -41,13 +43,15 @@ class WordData:
     tracks: Tracks | None = None
     image: Spectrogram | None = None
     relevance: NDArray[np.floating] | None = None
-    stress_predicted: Stress | None = None
+    said: str | None = None
     probability: float = math.nan
-    output: str = DIFFERENCE
+    output: str = STRESS.difference
     of_own_class: bool = False
     composite: str = ""
     image_name: str = ""
     language: str = ""
+    contrast: Contrast = STRESS
+    own_class: str | None = None
 
     def __post_init__(self) -> None:
         if self.relevance is not None:
@@ -57,8 +61,13 @@ class WordData:
 
     @property
     def stress(self) -> Stress | None:
-        """The token's class; None where unknown."""
+        """The token's stress; None where unknown."""
         return self.times.stress
+
+    @property
+    def known_class(self) -> str | None:
+        """The token's class; None where unknown."""
+        return self.stress if self.contrast.is_stress else self.own_class
 
 
 def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
@@ -77,10 +86,10 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         of_run = {
             "image": Spectrogram(np.array(images.values[at]), images.axes, images.mask[at]),
             "relevance": run.map_of(token_id),
-            "stress_predicted": Stress(answer["stress_predicted"]),
-            "probability": probability_of(answer),
+            "said": str(answer[run.contrast.predicted]),
+            "probability": probability_of(answer, run.contrast),
             "output": run.output,
-            "of_own_class": run.classes != CLASSES,
+            "of_own_class": not run.contrast.is_pair,
             "composite": run.composite,
             "image_name": run.preset_name,
         }
@@ -93,6 +102,8 @@ def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordDa
         origin_s=float(row["start_s"]) - float(row["excerpt_start_s"]),
         tracks=tracks_of_token(corpus, token_id),
         **of_run,
+        contrast=corpus.contrast,
+        own_class=row[corpus.contrast.column],
         language="" if corpus.language == ENGLISH else language(corpus.language).name,
     )
 

@@ -53,6 +53,8 @@ _NETWORK = "stressnet.models.checkpoint:TrainedNetwork"
 CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.checked")
 MODEL = Input("model", f"{_NETWORK}.load", on_device=True)
 MODELS = Input("model", "stressnet.evaluation.sets:load_models", several=True, on_device=True)
+DISYLLABLES = Input("corpus", "stressnet.corpus.store:Corpus.of_disyllables")
+"""The same of any contrast, where `CORPUS` and `MODEL` refuse others than stress."""
 ANY_CORPUS = Input("corpus", "stressnet.corpus.store:Corpus.of_any_length")
 ANY_MODEL = Input("model", f"{_NETWORK}.of_any_length", on_device=True)
 """The same, also of words of more than two syllables, which `CORPUS` and `MODEL` refuse."""

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.errors import ConfigError, CorpusError
-from stressnet.lexicon.stress import CLASSES, Stress, classes_among
+from stressnet.lexicon.contrast import STRESS
+from stressnet.lexicon.stress import CLASSES
 from stressnet.statistics.strata import (
     ALL,
     DURATION_STEP_S,
@@ -46,7 +47,7 @@ class NetworkRuns:
     strata: tuple[Stratum, ...]
     levels: dict[str, list[str]]
     n_tokens: int
-    classes: tuple[Stress, ...] = CLASSES
+    classes: tuple[str, ...] = CLASSES
 
     @property
     def token_columns(self) -> list[str]:
@@ -124,7 +125,7 @@ def scan(
         tuple(chosen),
         {ALL: [ALL], **{s: sort_levels(sorted(v)) for s, v in levels.items()}},
         max(n_tokens),
-        classes_among(stresses),
+        STRESS.among(stresses),
     )
 
 
@@ -310,7 +311,7 @@ def _coded(
         return lambda values: np.fromiter((known.get(v, -1) for v in values), np.intp, len(values))
 
     speaker, word = coder(network.clusters.speakers), coder(network.clusters.words)
-    of_class = {one.value: index for index, one in enumerate(network.classes)}
+    of_class = {str(one): index for index, one in enumerate(network.classes)}
     levels = {stratum.name: coder(network.levels[stratum.name]) for stratum in strata}
     for tokens in run.tokens(network.token_columns):
         columns = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.lexicon.contrast import Contrast
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.problems import Problem, Severity
 from stressnet.statistics.accumulate import DENSITY, UNDER_EXCHANGE, NetworkRuns, Plan, scan
@@ -20,6 +21,27 @@ DEFAULT_MEASURES = (
     *("mass_accuracy", "rank_accuracy", "iou", "iou_top10", "pointing"),
 )
 """What is summarised unless measures are named, as far as a run has it."""
+
+
+def by_class(config: StatsConfig) -> tuple[StatsConfig, Contrast]:
+    """The analysis and what its runs tell apart, whose classes enter strata, claims and models.
+
+    Raises :class:`ConfigError` if the runs are of several contrasts.
+    """
+    manifests = (read_manifest(Path(entry.path), "relevance") for entry in config.run)
+    contrast, *others = dict.fromkeys(Contrast.in_manifest(m["parameters"]) for m in manifests)
+    if others:
+        told = " and ".join(one.told_apart for one in (contrast, *others))
+        raise ConfigError(f"the runs tell {told}; compare runs of one contrast")
+    of = contrast.column
+    if contrast.is_stress:
+        return config, contrast
+    claims = replace(config.claims, strata=[of, *config.claims.strata])
+    models = config.model
+    if config.models_are_default:
+        models = [replace(model, fixed=[of]) for model in models]
+    strata = list(dict.fromkeys([of, *config.strata]))
+    return replace(config, strata=strata, claims=claims, model=models), contrast
 
 
 def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:

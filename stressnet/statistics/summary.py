@@ -16,10 +16,11 @@ import pandas as pd
 from stressnet.axes import FloatArray
 from stressnet.errors import ConfigError
 from stressnet.inference.twoway import holm, lower_limit
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.statistics.strata import ALL
 from stressnet.statistics.sums import CELL_LIMIT, Clusters, SampleSums, StratifiedSums, TokenCodes
 
-KEYS = ("token_id", "word", "speaker", "stress", "region")
+KEYS = ("token_id", "word", "speaker", "region")
 SUMMARY_MEASURES = (
     *("positive_share", "signed_share", "absolute_share", "area_share", "energy_share"),
     *("density", "density_absolute", "density_energy"),
@@ -41,7 +42,11 @@ SUMMARY_COLUMNS = (
 
 
 def summarise(
-    table: pd.DataFrame, *, measures: Sequence[str] | None = None, level: float = 0.95
+    table: pd.DataFrame,
+    *,
+    measures: Sequence[str] | None = None,
+    level: float = 0.95,
+    contrast: Contrast = STRESS,
 ) -> pd.DataFrame:
     """Means, intervals and comparison with the null, per region, stress class and measure.
 
@@ -55,11 +60,11 @@ def summarise(
     within a class and measure. ``n_words`` counts spellings, ``n_missing`` tokens without the
     region.
     """
-    chosen = _checked(table, measures)
+    chosen, of = _checked(table, measures, contrast.column), contrast.column
     codes, clusters, regions, columns, tokens = _matrices(table, chosen)
-    classes = [ALL, *sorted(str(s) for s in table["stress"].dropna().unique())]
+    classes = [ALL, *sorted(str(s) for s in table[of].dropna().unique())]
     of_class = {name: i for i, name in enumerate(classes)}
-    stress = np.array([of_class.get(str(s), -1) for s in tokens["stress"]], dtype=np.intp)
+    stress = np.array([of_class.get(str(s), -1) for s in tokens[of]], dtype=np.intp)
     everyone = np.zeros(len(tokens), dtype=np.intp)
     parts = []
     for measure in chosen:
@@ -77,7 +82,7 @@ def summarise(
             rows = pd.DataFrame(
                 {
                     "region": regions,
-                    "stress": name,
+                    of: name,
                     "measure": measure,
                     "mean": found.value,
                     "mean_low": lower_limit(found.low, measure),
@@ -90,9 +95,9 @@ def summarise(
             )
             parts.append(rows)
     result = pd.concat(parts, ignore_index=True)
-    order = pd.Categorical(result["stress"], classes)
+    order = pd.Categorical(result[of], classes)
     result = result.iloc[np.argsort(order.codes, kind="stable")].reset_index(drop=True)
-    return result[list(SUMMARY_COLUMNS)]
+    return result[[of if name == STRESS.column else name for name in SUMMARY_COLUMNS]]
 
 
 def contrast(
@@ -197,9 +202,11 @@ def _spellings(words: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.array([len(np.unique(codes[column])) for column in present.T], dtype=np.intp)
 
 
-def _checked(table: pd.DataFrame, measures: Sequence[str] | None) -> list[str]:
+def _checked(
+    table: pd.DataFrame, measures: Sequence[str] | None, of: str = STRESS.column
+) -> list[str]:
     chosen = list(measures or [m for m in SUMMARY_MEASURES if m in table.columns])
-    missing = [c for c in (*KEYS, *chosen) if c not in table.columns]
+    missing = [c for c in (*KEYS, of, *chosen) if c not in table.columns]
     if missing:
         raise ConfigError(f"table of relevance lacks column {', '.join(missing)}")
     if table.empty or not chosen:

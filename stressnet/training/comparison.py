@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 
 from stressnet.errors import ConfigError
 from stressnet.inference.bootstrap import Estimate, Side, bootstrapped, mean_of_sides
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress
 
 
@@ -67,25 +68,30 @@ def compare(
 
 
 def compare_with_cues(
-    baseline: str, predictions: pd.DataFrame, networks: dict[str, pd.DataFrame], n_resamples: int
+    baseline: str,
+    predictions: pd.DataFrame,
+    networks: dict[str, pd.DataFrame],
+    n_resamples: int,
+    contrast: Contrast = STRESS,
 ) -> list[dict[str, Any]]:
     """Rows of ``comparisons.csv``: networks against a baseline of cues on every test set.
 
     Tokens without cues are left out.
     """
+    first, second = (f"logit_{key}" for key in contrast.keys)
     rows = []
     for name, answers in networks.items():
         both = answers.merge(
-            predictions[["token_id", "logit_initial", "logit_final"]],
+            predictions[["token_id", first, second]],
             on="token_id",
             suffixes=("", "_cues"),
             validate="1:1",
         )
         for split, part in both.groupby("split", sort=False):
             result = compare(
-                [Stress(value).class_index for value in part["stress_true"]],
-                part["logit_initial"] - part["logit_final"],
-                part["logit_initial_cues"] - part["logit_final_cues"],
+                [contrast.classes.index(one) for one in part[contrast.true]],
+                part[first] - part[second],
+                part[f"{first}_cues"] - part[f"{second}_cues"],
                 part["speaker"],
                 part["lemma"],
                 n_resamples=n_resamples,

@@ -16,7 +16,8 @@ from stressnet.corpus.splits import VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import Contrast
+from stressnet.lexicon.stress import Stress
 from stressnet.runs.names import inside
 from stressnet.runs.work import Progress
 from stressnet.training.data import TRAIN, JoinedImages, StressData
@@ -64,24 +65,24 @@ def stress_data(
     images = corpus.images(preset)
     own = tokens["split"]
     if fold is not None:
-        own = splits_of_fold(tokens, fold)
+        own = splits_of_fold(tokens, fold, corpus.contrast)
     if all_tokens:
         usable = tokens["stress"].notna() & (tokens["label_source"] != LABEL_ALIGNER)
         own = own.where(~usable, "train").where(usable, "unlabelled")
     splits = own.replace(dict.fromkeys(VALIDATION_SPLITS, "valid"))
     # Tokens without a label keep their place (images and table run in parallel) but no split uses
     # them, so the class written here is never read.
-    classes = corpus.classes
-    labels = [classes.index(Stress(s or classes[0])) for s in tokens["stress"].fillna("")]
+    contrast = corpus.contrast
+    named = tokens[contrast.column].fillna(contrast.classes[0])
     data = StressData(
         images=images.values,
-        labels=np.array(labels),
+        labels=np.array([contrast.classes.index(one) for one in named]),
         speakers=tokens["speaker"].to_numpy(),
         lemmas=tokens["family"].to_numpy(),
         splits=splits.to_numpy(dtype=np.str_),
         token_ids=tokens["token_id"].to_numpy(),
-        parts=parts_of_frames(tokens, images.axes.time_s) if classes == CLASSES else None,
-        classes=classes,
+        parts=parts_of_frames(tokens, images.axes.time_s) if contrast.is_pair else None,
+        contrast=contrast,
     )
     if longer_words and len(corpus.stretches):
         return _with_stretches(data, corpus, preset, tokens.assign(split=data.splits))
@@ -132,9 +133,9 @@ def sounds_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({*hashes[hashes.index.isin(token_ids)]} - {""}))
 
 
-def splits_of_fold(tokens: pd.DataFrame, fold: Fold) -> pd.Series:
+def splits_of_fold(tokens: pd.DataFrame, fold: Fold, contrast: Contrast) -> pd.Series:
     """The split of each token in one fold; raises if there are too few folds, speakers or words."""
-    dealt = assign_folds(tokens, fold.n_folds, fold.seed)
+    dealt = assign_folds(tokens, fold.n_folds, fold.seed, contrast)
     return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
 
 

@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from stressnet.acoustics.cue_table import contrast_columns
+from stressnet.acoustics.cue_table import Cue, predictors
 from stressnet.corpus.splits import TEST_SPLITS, VALIDATION_SPLITS
 from stressnet.errors import ConfigError
 from stressnet.inference.bootstrap import cluster_weights, interval_of, mean_of_sides
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.contrast import STRESS, Contrast
 
 TRAIN, VALID = "train", "valid"
 MAJORITY, FIVE = "majority", "five-cues"
@@ -66,11 +66,17 @@ class CueData:
     """Labelled tokens of ``cues.parquet``; all validation cells are one split ``valid``."""
 
     table: pd.DataFrame
+    contrast: Contrast = STRESS
+
+    @property
+    def predictors(self) -> dict[str, Cue]:
+        """Columns that baselines may use, with the cue of each."""
+        return predictors(self.contrast.column)
 
     @cached_property
     def is_initial(self) -> NDArray[np.bool_]:
-        """Whether each token is INITIAL, shape (n,)."""
-        return (self.table["stress"] == Stress.INITIAL.value).to_numpy(dtype=bool)
+        """Whether each token is INITIAL (of the first class), shape (n,)."""
+        return (self.table[self.contrast.column] == self.contrast.classes[0]).to_numpy(dtype=bool)
 
     def rows(self, splits: Sequence[str]) -> NDArray[np.int64]:
         """Positions of the tokens of some splits."""
@@ -81,17 +87,17 @@ class CueData:
         return self.table[list(columns)].to_numpy(np.float64)
 
 
-def cue_data(table: pd.DataFrame) -> CueData:
+def cue_data(table: pd.DataFrame, contrast: Contrast = STRESS) -> CueData:
     """Labelled tokens of ``cues.parquet``.
 
     Raises :class:`ConfigError` if a contrast is missing, or the training split lacks a class.
     """
-    missing = [column for column in contrast_columns() if column not in table.columns]
+    missing = [column for column in predictors(contrast.column) if column not in table.columns]
     if missing:
         raise ConfigError(f"the table of cues lacks {missing[0]}; measure the corpus again")
-    labelled = table[table["stress"].notna()].reset_index(drop=True)
+    labelled = table[table[contrast.column].notna()].reset_index(drop=True)
     split = labelled["split"].replace(dict.fromkeys(VALIDATION_SPLITS, VALID))
-    data = CueData(labelled.assign(split=split))
+    data = CueData(labelled.assign(split=split), contrast)
     if len(np.unique(data.is_initial[data.rows([TRAIN])])) < 2:
         raise ConfigError(
             "cue baselines need a training split with both classes; build the corpus with splits"
@@ -99,9 +105,9 @@ def cue_data(table: pd.DataFrame) -> CueData:
     return data
 
 
-def baselines() -> Iterator[Baseline]:
+def baselines(contrast: Contrast = STRESS) -> Iterator[Baseline]:
     """All baselines, from the simplest on."""
-    contrasts = contrast_columns()
+    contrasts = predictors(contrast.column)
     yield Baseline(MAJORITY, "majority")
     for column in contrasts:
         yield Baseline(column, "single cue", (column,))
@@ -216,19 +222,21 @@ def predictions_of(fitted: Fitted, data: CueData) -> pd.DataFrame:
     half = fitted.logits(data, rows) / 2.0
     table = data.table.iloc[rows]
     known = set(data.table["speaker"].iloc[data.rows([TRAIN])])
-    names = np.array([Stress.INITIAL.value, Stress.FINAL.value], dtype=object)
-    texts = ["token_id", "split", "speaker", "family", "stress", "word", "sex", "label_source"]
+    contrast = data.contrast
+    names = np.array([str(one) for one in contrast.classes], dtype=object)
+    first, second = (f"logit_{key}" for key in contrast.keys)
+    texts = ["token_id", "split", "speaker", "family", "word", "sex", "label_source"]
     columns = {name: table[name].to_numpy(dtype=object) for name in texts}
     return pd.DataFrame(
         {
             **{name: columns[name] for name in ("token_id", "split", "speaker")},
             "lemma": columns["family"],
             "speaker_is_known": table["speaker"].isin(known).to_numpy(),
-            "stress_true": columns["stress"],
-            "stress_predicted": np.where(half >= 0, *names),
-            "logit_initial": half,
-            "logit_final": -half,
-            "p_initial": 1.0 / (1.0 + np.exp(-2.0 * half)),
+            contrast.true: table[contrast.column].to_numpy(dtype=object),
+            contrast.predicted: np.where(half >= 0, *names),
+            first: half,
+            second: -half,
+            contrast.p: 1.0 / (1.0 + np.exp(-2.0 * half)),
             **{name: columns[name] for name in ("word", "sex", "label_source")},
             "is_prosody_only_pair": table["is_prosody_only_pair"].to_numpy(),
         }
@@ -267,12 +275,11 @@ def coefficients(
         interval_of(float(value), resamples)
         for value, resamples in zip(regression.coef_[0], resampled.T, strict=True)
     ]
-    contrasts = contrast_columns()
     return pd.DataFrame(
         {
             "baseline": fitted.baseline.name,
             "cue": columns,
-            "group": [contrasts[column].group for column in columns],
+            "group": [data.predictors[column].group for column in columns],
             "coefficient": regression.coef_[0],
             "low": [interval.low for interval in intervals],
             "high": [interval.high for interval in intervals],
@@ -311,7 +318,7 @@ def permutation_importance(
     weights = np.concatenate([*draws, np.zeros((0, len(rows)))])
     classes = [truth, ~truth]
     lines = []
-    for unit, name, columns in _units(baseline.columns):
+    for unit, name, columns in _units(baseline.columns, data.predictors):
         rng = np.random.default_rng(seed)  # the same permutations for every cue
         losses, gains = [], np.zeros(len(rows))
         for model in models:
@@ -330,7 +337,7 @@ def permutation_importance(
                 "baseline": baseline.name,
                 "unit": unit,
                 "name": name,
-                "group": name if unit == "group" else contrast_columns()[name].group,
+                "group": name if unit == "group" else data.predictors[name].group,
                 "importance": value,
                 "low": interval.low,
                 "high": interval.high,
@@ -343,8 +350,9 @@ def permutation_importance(
     return pd.DataFrame(lines)
 
 
-def _units(columns: Sequence[str]) -> Iterator[tuple[str, str, list[int]]]:
-    contrasts = contrast_columns()
+def _units(
+    columns: Sequence[str], contrasts: dict[str, Cue]
+) -> Iterator[tuple[str, str, list[int]]]:
     for index, column in enumerate(columns):
         yield "cue", column, [index]
     for group in dict.fromkeys(contrasts[column].group for column in columns):

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import STRESS, Contrast
 
 TRAIN = "train"
 VALID = "valid"
@@ -73,8 +73,8 @@ class StressData:
         (:func:`stressnet.training.image_changes.needs_deviations`).
     parts : ndarray of int8, shape (n, n_frames), optional
         Part of the word each frame belongs to (:mod:`stressnet.training.parts`).
-    classes : tuple of Stress
-        What the labels stand for, INITIAL and FINAL if left out.
+    contrast : Contrast
+        What the labels stand for, INITIAL and FINAL stress if left out.
     """
 
     images: NDArray[np.floating] | JoinedImages
@@ -85,7 +85,7 @@ class StressData:
     token_ids: NDArray[np.str_]
     deviations: NDArray[np.float32] | None = None
     parts: NDArray[np.int8] | None = None
-    classes: tuple[Stress, ...] = CLASSES
+    contrast: Contrast = STRESS
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype not in (np.float32, np.float16):
@@ -110,6 +110,11 @@ class StressData:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes in the order of the labels."""
+        return self.contrast.classes
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -222,15 +227,15 @@ def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str])
         One row per token, in the order of the corpus: ``token_id``, ``split``, ``speaker``,
         ``lemma``, ``speaker_is_known`` (has tokens in the training split), ``stress_true`` and
         ``stress_predicted`` (names of classes), ``logit_initial``, ``logit_final``, ``p_initial``
-        (softmax; not calibrated). Of longer words there are logits and probabilities of every
-        class, such as ``logit_penultimate``.
+        (softmax; not calibrated); or the same with the names of another contrast. Of longer words
+        there are logits and probabilities of every class, such as ``logit_penultimate``.
     """
     rows = np.flatnonzero(np.isin(data.splits, list(splits)))
     logits = predict_logits(model, data, rows).astype(np.float64)
-    names = np.array([stress.value for stress in data.classes], dtype=object)
-    columns = [name.lower() for name in names]
+    names = np.array([str(one) for one in data.classes], dtype=object)
+    columns = data.contrast.keys
     probabilities = softmax(logits, axis=1)
-    told = 1 if data.classes == CLASSES else len(columns)  # of two classes, one says all
+    told = 1 if data.contrast.is_pair else len(columns)  # of two classes, one says all
     return pd.DataFrame(
         {
             "token_id": data.token_ids[rows].astype(object),
@@ -238,8 +243,8 @@ def predictions_table(model: nn.Module, data: StressData, splits: Iterable[str])
             "speaker": data.speakers[rows].astype(object),
             "lemma": data.lemmas[rows].astype(object),
             "speaker_is_known": data.speaker_is_known()[rows],
-            "stress_true": names[data.labels[rows]],
-            "stress_predicted": names[logits.argmax(axis=1)],
+            data.contrast.true: names[data.labels[rows]],
+            data.contrast.predicted: names[logits.argmax(axis=1)],
             **{f"logit_{name}": logits[:, k] for k, name in enumerate(columns)},
             **{f"p_{name}": probabilities[:, k] for k, name in enumerate(columns[:told])},
         }

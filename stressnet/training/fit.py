@@ -183,7 +183,7 @@ def _identity(
     """Hash of all that decides a run, so that only the same run is resumed."""
     return hash_data(
         {
-            "model": [model_name, *data.shape, *data.classes[2:]],
+            "model": [model_name, *data.shape, *data.classes[2:], *data.contrast.noted.values()],
             "config": config.to_dict(),
             "origin": [origin.preset, dict(origin.preset_parameters), origin.corpus_hash],
             "tokens": [data.token_ids[rows].tolist(), data.labels[rows].tolist()],
@@ -255,6 +255,7 @@ def _described(model_name: str, run: Run, origin: Origin, ended: Any) -> Checkpo
             "threads": torch.get_num_threads(),
             **({} if origin.fold is None else {"fold": dict(origin.fold)}),
             **({} if origin.lengths == DISYLLABLES else {"syllables": str(origin.lengths)}),
+            **data.contrast.noted,
         },
         seed=config.seed,
         versions=versions(),
@@ -274,9 +275,11 @@ def _checked_rows(
     for name, chosen in ((TRAIN, rows), (VALID, valid_rows)):
         if not len(chosen) and (validated or name == TRAIN):
             raise ConfigError(f"no token in split {name!r}; build the corpus from more speech")
-    for index, stress in enumerate(data.classes):
+    for index, one in enumerate(data.classes):
         if not np.any(data.labels[rows] == index):
-            raise ConfigError(f"split {TRAIN!r} has no token with {stress} stress; add some")
+            raise ConfigError(
+                f"split {TRAIN!r} has no token with {data.contrast.say(one)}; add some"
+            )
     return rows, valid_rows
 
 

@@ -27,7 +27,8 @@ from stressnet.inference.bootstrap import (
     interval_of,
     mean_of_sides,
 )
-from stressnet.lexicon.stress import CLASSES, Stress, classes_among
+from stressnet.lexicon.contrast import STRESS, Contrast
+from stressnet.lexicon.stress import CLASSES, Stress
 
 METRICS = ("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final")
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
@@ -132,7 +133,9 @@ def _perfect_limit(name: str, is_initial: NDArray[np.bool_], words: NDArray[Any]
     return 2 * low - 1 if name == "mcc" else low
 
 
-def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
+def evaluate_splits(
+    predictions: pd.DataFrame, contrast: Contrast = STRESS, **draws: int
+) -> pd.DataFrame:
     """Metrics of every split in a table of predictions.
 
     ``predictions`` are as :func:`stressnet.training.data.predictions_table` makes them, the rest
@@ -152,14 +155,15 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
             sets.append((f"{split}/new_speakers", rows[~known]))
             sets.append((f"{split}/known_speakers", rows[known]))
     lines = []
-    classes = classes_among(predictions["stress_true"])
+    classes = contrast.among(predictions[contrast.true])
+    first, second = (f"logit_{name}" for name in (contrast.keys[0], contrast.keys[-1]))
     for name, rows in sets:
-        if classes != CLASSES:
+        if contrast.is_stress and classes != CLASSES:
             lines += [{"test_set": name, **row} for row in _of_longer_words(rows, classes, draws)]
             continue
         result = evaluate(
-            rows["stress_true"].map({stress.value: stress.class_index for stress in CLASSES}),
-            rows["logit_initial"] - rows["logit_final"],
+            rows[contrast.true].map({str(one): index for index, one in enumerate(classes)}),
+            rows[first] - rows[second],
             rows["speaker"],
             rows["lemma"],
             **draws,
@@ -167,14 +171,14 @@ def evaluate_splits(predictions: pd.DataFrame, **draws: int) -> pd.DataFrame:
         for metric, estimate in result.metrics.items():
             row = {"test_set": name, "metric": metric, **estimate.columns(), **result.counts}
             lines.append({**row, "reason": estimate.reason})
-    counts = [f"n_{stress.lower()}" for stress in classes]
+    counts = [f"n_{one.lower()}" for one in (classes if contrast.is_stress else CLASSES)]
     columns = ["test_set", "metric", "estimate", "low", "high", "n", *counts]
     columns += ["n_speakers", "n_words", "majority_rate", "reason"]
-    return pd.DataFrame(lines, columns=columns)
+    return contrast.named(pd.DataFrame(lines, columns=columns))
 
 
 def _of_longer_words(
-    rows: pd.DataFrame, classes: Sequence[Stress], draws: dict[str, int]
+    rows: pd.DataFrame, classes: Sequence[str], draws: dict[str, int]
 ) -> list[dict[str, Any]]:
     """Rows of :func:`evaluate_splits` for one set of words of more than two syllables."""
     truth = rows["stress_true"].to_numpy(dtype=np.str_)

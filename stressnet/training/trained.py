@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from stressnet.corpus.splits import PAIR_SPLITS
 from stressnet.errors import CheckpointError
-from stressnet.lexicon.stress import Stress
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.result import Result
@@ -41,7 +41,10 @@ def within(fold: Fold | None, name: str) -> str:
 
 
 def summarise(
-    models: Mapping[tuple[Fold | None, int], Result], seed: int, folder: RunFolder | None
+    models: Mapping[tuple[Fold | None, int], Result],
+    seed: int,
+    folder: RunFolder | None,
+    contrast: Contrast = STRESS,
 ) -> pd.DataFrame:
     """Figures over seeds and folds; written, with the ensembles', if there is a folder.
 
@@ -56,15 +59,15 @@ def summarise(
     for fold in dict.fromkeys(fold for fold, _ in models):
         members = [model for (own, _), model in models.items() if own == fold]
         ensembles[fold] = average_logits(
-            [pd.read_parquet(model.path / "predictions.parquet") for model in members]
+            [pd.read_parquet(model.path / "predictions.parquet") for model in members], contrast
         )
-        metrics = evaluate_splits(ensembles[fold], seed=seed)
+        metrics = evaluate_splits(ensembles[fold], contrast, seed=seed)
         name = "" if fold is None else str(fold.number)
         parts.append(summarise_seeds([m.metrics for m in members], metrics).assign(fold=name))
         _write_ensemble(folder, within(fold, "ensemble"), ensembles[fold], metrics)
     if None not in ensembles:
-        pooled = pool_folds(list(ensembles.values()))
-        metrics = evaluate_splits(pooled, seed=seed)
+        pooled = pool_folds(list(ensembles.values()), contrast)
+        metrics = evaluate_splits(pooled, contrast, seed=seed)
         means = [part.rename(columns={"mean": "estimate"}) for part in parts]
         parts.append(summarise_seeds(means, metrics).assign(fold=POOLED))
         _write_ensemble(folder, "ensemble", pooled, metrics)
@@ -83,7 +86,7 @@ def _write_ensemble(
         folder.table(f"{name}/metrics.csv", metrics)
 
 
-def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def average_logits(tables: list[pd.DataFrame], contrast: Contrast = STRESS) -> pd.DataFrame:
     """Predictions of an ensemble: the mean of its members' logits, token by token.
 
     The tables are as :func:`stressnet.training.data.predictions_table` makes them; the result
@@ -94,10 +97,10 @@ def average_logits(tables: list[pd.DataFrame]) -> pd.DataFrame:
     result = tables[0].copy()
     for column in _logits_of(result):
         result[column] = sum(table[column] for table in tables) / len(tables)
-    return _decided(result)
+    return _decided(result, contrast)
 
 
-def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def pool_folds(tables: list[pd.DataFrame], contrast: Contrast = STRESS) -> pd.DataFrame:
     """Predictions of all folds as one table, each token once per test set.
 
     Words with both readings are tested in every fold; where the speaker was new, their logits are
@@ -110,25 +113,27 @@ def pool_folds(tables: list[pd.DataFrame]) -> pd.DataFrame:
     columns = _logits_of(joined)
     logits = joined.groupby(keys, sort=False)[columns].mean().reset_index()
     rest = joined.drop(columns=columns).drop_duplicates(keys)
-    return _decided(rest.merge(logits, on=keys, validate="1:1"))
+    return _decided(rest.merge(logits, on=keys, validate="1:1"), contrast)
 
 
 def _logits_of(table: pd.DataFrame) -> list[str]:
     return [str(name) for name in table if str(name).startswith("logit_")]
 
 
-def _decided(table: pd.DataFrame) -> pd.DataFrame:
+def _decided(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
     """Probability and predicted class from the logits."""
     columns = _logits_of(table)
-    if columns != ["logit_initial", "logit_final"]:
+    first, second = (f"logit_{key}" for key in (contrast.keys[0], contrast.keys[-1]))
+    if columns != [first, second]:
         names = [column.removeprefix("logit_") for column in columns]
         logits = table[columns].to_numpy()
         told = {f"p_{name}": p for name, p in zip(names, softmax(logits, axis=1).T, strict=True)}
         said = np.array([name.upper() for name in names], dtype=object)[logits.argmax(axis=1)]
         return table.assign(stress_predicted=said, **told)
-    difference = table["logit_initial"] - table["logit_final"]
-    stress = np.where(difference >= 0, Stress.INITIAL.value, Stress.FINAL.value)
-    return table.assign(stress_predicted=stress, p_initial=expit(difference.to_numpy()))
+    difference = table[first] - table[second]
+    said = np.where(difference >= 0, *map(str, contrast.classes))
+    told = {contrast.predicted: said, contrast.p: expit(difference.to_numpy())}
+    return table.assign(**told)
 
 
 def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from stressnet.corpus.tables import (
 from stressnet.corpus.tokens import Token, find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, AudioError, CorpusError
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.contrast import Contrast
 from stressnet.lexicon.dictionary import Reject, load_dictionary, load_word_list
 from stressnet.lexicon.part_of_speech import get_tagger
 from stressnet.runs.folder import RunFolder
@@ -51,18 +52,18 @@ def _cut_one(
             labels,
             load_word_list(config.function_words) if config.function_words else None,
             get_tagger(config.tagger),
-            config.lengths,
+            config.words,
         )
         times_s = [(token.start_s, token.end_s) for token in tokens]
         excerpts, duration_s = read_excerpts(recording, times_s, config.context_s)
-        warnings = _write_grid(out, recording, alignment, tokens, duration_s)
+        warnings = _write_grid(out, recording, alignment, tokens, duration_s, config.tells)
     except (AlignmentError, AudioError, CorpusError) as error:
         return {"failure": str(error)}
     rows, phones = [], []
     of_file = {"recording": recording.audio_path.relative_to(source).as_posix()}
     for token, excerpt in zip(tokens, excerpts, strict=True):
         columns = write_excerpt(out, recording, token.token_id, excerpt)
-        rows.append(token_row(token) | of_file | columns)
+        rows.append(token_row(token, config.tells) | of_file | columns)
         phones += phone_rows(token)
     others = [word._asdict() for word in rejected]
     return {"tokens": rows, "phones": phones, "not_tokens": others, "warnings": warnings}
@@ -94,9 +95,14 @@ def write_excerpt(out: Path, recording: Recording, name: str, excerpt: Excerpt) 
 
 
 def _write_grid(
-    out: Path, recording: Recording, alignment: Alignment, tokens: list[Token], duration_s: float
+    out: Path,
+    recording: Recording,
+    alignment: Alignment,
+    tokens: list[Token],
+    duration_s: float,
+    contrast: Contrast,
 ) -> list[str]:
-    """The utterance's TextGrid, with a tier each for the tokens' syllables and stress.
+    """The utterance's TextGrid, with tiers for the tokens' syllables, stress and any other class.
 
     Returns what had to be changed, since a TextGrid cannot hold overlaps; tokens keep their times.
     """
@@ -113,6 +119,9 @@ def _write_grid(
         "syllables": without_overlaps(Alignment(tuple(syllables), ())).words,
         "stress": without_overlaps(Alignment(tuple(stress), ())).words,
     }
+    if not contrast.is_stress:
+        classes = tuple(Interval(t.start_s, t.end_s, t.value) for t in tokens)
+        extra[contrast.column] = without_overlaps(Alignment(classes, ())).words
     write_textgrid(path, fitted, duration_s, extra_tiers=extra)
     if fitted.words == alignment.words and fitted.phones == alignment.phones:
         return []
@@ -151,7 +160,7 @@ def cut(
     never: list[tuple[str, int, str, str]] = []
     with (
         TableWriter(
-            folder.file(TOKENS), arrow_schema(token_types(config.lengths.longest))
+            folder.file(TOKENS), arrow_schema(token_types(config.lengths.longest, config.tells))
         ) as tokens,
         TableWriter(folder.file(PHONES), arrow_schema(PHONE_TYPES)) as phones,
         TableWriter(folder.file(NOT_TOKENS), arrow_schema(NOT_TOKEN_TYPES)) as not_tokens,

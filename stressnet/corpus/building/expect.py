@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stressnet.corpus.building.given import Given, pronounceable, speakable
-from stressnet.corpus.labels import BAD, Labels
+from stressnet.corpus.labels import BAD, Labels, StressLabel, label_of
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.splits import SETS, check_speakers
-from stressnet.corpus.tokens import find_tokens
+from stressnet.corpus.tokens import find_tokens, no_class
 from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH
+from stressnet.lexicon.contrast import ORDINARY, Wanted
 from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
-from stressnet.lexicon.stress import DISYLLABLES, Stress, WordLengths, classes_among
+from stressnet.lexicon.stress import DISYLLABLES
 
 MOST_UNKNOWN = 1 / 3
 """Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
@@ -25,17 +26,17 @@ FEW_TOKENS = 500  # Fewer tokens of a class are called few: a guide, not a measu
 
 @dataclass
 class Expected:
-    """Tokens that a build would find: speaker, word, and stress by a label table or the dictionary.
+    """Tokens that a build would find: speaker, word, and class by a label table or the dictionary.
 
-    The stress is None for words with both readings, which part of speech and aligner decide.
+    The class is None for words with both readings, which part of speech and aligner decide.
     `unknown` counts words that are not in the dictionary, by speaker; `never` holds utterance,
     index and spelling of words that can be no tokens, and the reason. `sources` counts alignments
     with phones by format and, in brackets, the set of their phones.
     """
 
-    lengths: WordLengths = DISYLLABLES
+    wanted: Wanted = ORDINARY
 
-    words: list[tuple[str, str, Stress | None]] = field(default_factory=list)
+    words: list[tuple[str, str, str | None]] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     never: list[tuple[str, int, str, str]] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
@@ -57,7 +58,7 @@ class Expected:
         given = given or Given(None, recording.words)
 
         def entries_of(words: Sequence[str]) -> list[Entry | Reject]:
-            return [dictionary.entry(word, function_words, self.lengths) for word in words]
+            return [dictionary.entry(word, function_words, self.wanted.lengths) for word in words]
 
         if given.alignment is None:
             entries = entries_of(given.words)
@@ -66,9 +67,10 @@ class Expected:
             entries = entries_of(given.words)
             bad = {index for (_, index), label in labels.items() if label.stress == BAD}
             self.words += [
-                (recording.speaker, e.word, e.stress)
+                (recording.speaker, e.word, one)
                 for index, e in enumerate(entries)
                 if isinstance(e, Entry) and index not in bad
+                for one in self._classes_of(e, label_of(labels, recording.utterance_id, index))
             ]
             self.never += [
                 (recording.utterance_id, index, word, entry.value)
@@ -78,7 +80,7 @@ class Expected:
             return given
         self.sources[given.alignment.source] += 1
         tokens, rejected = find_tokens(
-            recording, given.alignment, dictionary, labels, function_words, lengths=self.lengths
+            recording, given.alignment, dictionary, labels, function_words, wanted=self.wanted
         )
         unknown = [word for word in rejected if word.reason == Reject.NOT_IN_DICTIONARY]
         self.unknown[recording.speaker] += len(unknown)
@@ -88,42 +90,50 @@ class Expected:
             if labels and word.reason in set(Reject)
         ]
         self.words += [
-            (t.speaker, t.word, None if t.label_source == "aligner" else t.stress) for t in tokens
+            (t.speaker, t.word, t.value or (None if t.label_source == "aligner" else t.stress))
+            for t in tokens
         ]
         return given
+
+    def _classes_of(self, entry: Entry, label: StressLabel | None) -> list[str | None]:
+        """The class of a word, if it is a token."""
+        if self.wanted.contrast.is_stress:
+            return [entry.stress]
+        return [] if no_class(entry, label, self.wanted) or not label else [label.value]
 
     @property
     def language_warnings(self) -> list[str]:
         """What a build of disyllables would say of words that may be of another language."""
-        if self.lengths != DISYLLABLES:
+        if self.wanted.lengths != DISYLLABLES:
             return []
         return language_warnings(self.unknown, Counter(speaker for speaker, _, _ in self.words))
 
     @property
-    def counts(self) -> Counter[Stress | None]:
+    def counts(self) -> Counter[str | None]:
         """Tokens per class."""
         return Counter(stress for _, _, stress in self.words)
 
     @property
-    def classes(self) -> tuple[Stress, ...]:
+    def classes(self) -> tuple[str, ...]:
         """The classes of the corpus that would be built."""
-        return classes_among(self.counts)
+        return self.wanted.contrast.among(self.counts)
 
     def training(self, code: str = ENGLISH) -> str:
         """Whether this is enough to train and test a network on, in words, in a language."""
         if not self.words:
-            kind = self.lengths.adjective
+            kind = self.wanted.lengths.adjective
             return f"no, there is no {kind} content word, without which build-corpus stops"
         try:
             check_speakers(len({speaker for speaker, _, _ in self.words}))
         except CorpusError as error:
             return f"no, {error}"
         families = word_families({word for _, word, _ in self.words}, code)
-        for stress in self.classes:
-            n = len({families[word] for _, word, s in self.words if s is stress})
+        for one in self.classes:
+            n = len({families[word] for _, word, known in self.words if known == one})
             if n < len(SETS):
                 return (
-                    f"no, {n} word famil{'y' if n == 1 else 'ies'} with stress {stress}: too few "
+                    f"no, {n} word famil{'y' if n == 1 else 'ies'} with "
+                    f"{self.wanted.contrast.column} {one}: too few "
                     f"for word-disjoint sets, which need {len(SETS)}; use --no-splits to build "
                     f"without them"
                 )
@@ -177,7 +187,9 @@ def expected_text(expected: Expected, speakers: Sequence[str], code: str = ENGLI
             *(f"phones of {n} recordings: {s}" for s, n in expected.sources.items() if "(" in s),
             f"speakers: {len(names)} ({', '.join(names[:5])}{more})",
             f"expected tokens: {', '.join(f'{counts[s]} {s}' for s in expected.classes)}, "
-            f"{counts[None]} of words with both readings",
+            f"{counts[None]} of words with both readings"
+            if expected.wanted.contrast.is_stress
+            else f"expected tokens: {', '.join(f'{counts[s]} {s}' for s in expected.classes)}",
             f"enough to train: {expected.training(code)}",
         ]
     )

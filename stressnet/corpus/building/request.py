@@ -93,7 +93,10 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
         ]
         for r in found.recordings
     ]
-    labels = sorted([*key, value.stress] for key, value in found.labels.items())
+    labels = sorted(
+        [*key, label.stress, *([label.value] if label.value else [])]
+        for key, label in found.labels.items()
+    )
     content = {k: v for k, v in parameters.items() if k not in _NOT_HASHED}
     if config.code == ENGLISH:
         del content["language"]
@@ -101,6 +104,9 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
         parameters["lexicon"] = content["lexicon"] = load_dictionary(None, config.code).name
     if config.lengths == DISYLLABLES:
         del content["syllables"]
+    for name in ("contrast", "only_stress"):
+        if settings[name] is None:
+            del parameters[name], content[name]
     if config.part is None:
         del parameters["shard"], content["shard"]
     else:

@@ -31,6 +31,8 @@ from stressnet.corpus.tables import (
     arrow_schema,
     token_types,
 )
+from stressnet.errors import CorpusError
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.dictionary import Reject
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_json
@@ -55,16 +57,30 @@ def finish_tables(
     ``rejected`` counts words that are no tokens by reason. The columns that counts and the card
     need come back, with those added.
     """
-    tokens = pd.read_parquet(folder.path / TOKENS, columns=list(_DECIDING))
+    contrast = config.tells
+    columns = list(dict.fromkeys([*_DECIDING, contrast.column]))
+    tokens = pd.read_parquet(folder.path / TOKENS, columns=columns)
+    check_classes(tokens, contrast)
     tokens["corpus"], tokens["language"] = corpus, config.code
-    tokens = split_tokens(tokens, config.splits, config.splits_file)
+    tokens = split_tokens(tokens, config.splits, config.splits_file, contrast)
     if config.match:
-        tokens = match_classes(tokens, config.match, config.seed if config.splits else 0)
-    _add_columns(folder.path / TOKENS, tokens, token_types(config.lengths.longest))
+        seed = config.seed if config.splits else 0
+        tokens = match_classes(tokens, config.match, seed, contrast)
+    _add_columns(folder.path / TOKENS, tokens, token_types(config.lengths.longest, contrast))
     folder.table("splits.csv", tokens[list(SPLIT_COLUMNS)])
     counts = pd.DataFrame(rejected.most_common(), columns=["reason", "n_words"])
     folder.table("rejected_words.csv", counts)
     return tokens
+
+
+def check_classes(tokens: pd.DataFrame, contrast: Contrast) -> None:
+    """Raise `CorpusError` unless tokens of another contrast than stress have both classes."""
+    there = sorted(tokens[contrast.column].unique()) if not contrast.is_stress else []
+    if len(there) == 1:
+        raise CorpusError(
+            f"all {len(tokens)} tokens are {there[0]}: the contrast '{contrast.name}' needs words "
+            f"that are {' and some that are '.join(contrast.classes)}; complete the label table"
+        )
 
 
 def _add_columns(path: Path, tokens: pd.DataFrame, types: Mapping[str, str]) -> None:
@@ -82,21 +98,28 @@ def _add_columns(path: Path, tokens: pd.DataFrame, types: Mapping[str, str]) -> 
 
 
 def split_tokens(
-    tokens: pd.DataFrame, splits: SplitConfig | None, splits_file: Path | None = None
+    tokens: pd.DataFrame,
+    splits: SplitConfig | None,
+    splits_file: Path | None = None,
+    contrast: Contrast = STRESS,
 ) -> pd.DataFrame:
     """The token table with ``family``, ``speaker_set``, ``family_set`` and ``split``."""
     if splits_file is not None:
         return given_splits(tokens, splits_file)
     if splits is not None:
-        return assign_splits(tokens, splits)
+        return assign_splits(tokens, splits, contrast)
     return with_families(tokens).assign(speaker_set="", family_set="", split="unsplit")
 
 
 def write_card(
-    folder: RunFolder, recipe: Recipe, tokens: pd.DataFrame, results: Mapping[str, Any]
+    folder: RunFolder,
+    recipe: Recipe,
+    tokens: pd.DataFrame,
+    results: Mapping[str, Any],
+    contrast: Contrast,
 ) -> None:
     """Write ``corpus-card.md``: what this corpus is, for people."""
-    text = card_text(recipe.title, [recipe], tokens, results)
+    text = card_text(recipe.title, [recipe], tokens, results, contrast)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")
 
 
@@ -120,17 +143,24 @@ def n_stretches(out: Path) -> int:
     return int(pq.read_metadata(path).num_rows) if path.is_file() else 0
 
 
+def class_counts(tokens: pd.DataFrame, contrast: Contrast) -> dict[str, dict[str, int]]:
+    """Tokens by stress, and by the classes of another contrast."""
+    columns = dict.fromkeys(("stress", contrast.column))
+    counts = {name: tokens[name].value_counts(dropna=False) for name in columns}
+    return {name: {str(k): int(v) for k, v in n.items()} for name, n in counts.items()}
+
+
 def build_counts(
     folder: RunFolder,
     tokens: pd.DataFrame,
     found: Scan,
     rejected: Counter[str],
     presets: list[str],
-    kind_of_words: str,
+    config: BuildConfig,
 ) -> dict[str, Any]:
     """What the manifest of a corpus says of its build."""
     return {
-        "kind_of_words": kind_of_words,
+        "kind_of_words": config.lengths.adjective,
         "n_tokens": len(tokens),
         "n_stretches_of_longer_words": n_stretches(folder.path),
         "n_utterances": int(tokens["utterance_id"].nunique()),
@@ -138,7 +168,7 @@ def build_counts(
         "audio_hours": round(sum(r.duration_s for r in found.recordings) / 3600, 3),
         "n_speakers": int(tokens["speaker"].nunique()),
         "n_words": int(tokens["word"].nunique()),
-        "stress": {str(k): int(v) for k, v in tokens["stress"].value_counts(dropna=False).items()},
+        **class_counts(tokens, config.tells),
         "splits": {str(k): int(v) for k, v in tokens["split"].value_counts().items()},
         "rejected_words": dict(rejected.most_common()),
         "readings": count_changes(found.changes),

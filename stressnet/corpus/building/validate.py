@@ -15,8 +15,8 @@ from stressnet.corpus.scan import Recording, Scan
 from stressnet.corpus.sound_check import Sound, check_sound
 from stressnet.corpus.written import Change
 from stressnet.errors import AlignmentError, CorpusError, MissingPartError
+from stressnet.lexicon.contrast import ORDINARY, Wanted
 from stressnet.lexicon.dictionary import Dictionary
-from stressnet.lexicon.stress import DISYLLABLES, WordLengths
 from stressnet.runs.problems import Problem, Severity
 
 
@@ -49,7 +49,7 @@ class RecordingChecks:
     dictionary: Dictionary
     function_words: frozenset[str] | None
     samples: bool
-    lengths: WordLengths = DISYLLABLES
+    wanted: Wanted = ORDINARY
     rows: list[Row] = field(default_factory=list)
     expected: Expected = field(init=False)
     changes: dict[str, tuple[Change, ...]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class RecordingChecks:
     _heard: dict[tuple[Path, int | None], Sound] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.expected = Expected(self.lengths)
+        self.expected = Expected(self.wanted)
         self._labels = labels_by_utterance(self.found.labels)
         self._note([*self.found.problems, *unused_labels(self.found)])
 

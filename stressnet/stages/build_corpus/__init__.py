@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
+from stressnet.lexicon.contrast import ORDINARY
 from stressnet.runs import Input, Stage, option, seed_option
 from stressnet.stages.validate import ReadingConfig
 
@@ -69,7 +70,7 @@ class BuildConfig(ReadingConfig):
     def __post_init__(self) -> None:
         if self.no_splits and self.splits_file is not None:
             raise ConfigError("--splits and --no-splits exclude each other")
-        _ = self.lengths
+        _ = self.words
         if self.context_s < 0.05:
             raise ConfigError(
                 f"context of {self.context_s} s is too short for formant analysis; use 0.05 s or "
@@ -101,7 +102,7 @@ class BuildConfig(ReadingConfig):
     def longer_words(self) -> bool:
         """Whether stretches of longer words are kept; without splits they have no use."""
         has_splits = not self.no_splits or self.shard is not None
-        return self.lengths.longest == 2 and not self.no_longer_words and has_splits
+        return self.words == ORDINARY and not self.no_longer_words and has_splits
 
 
 build_corpus = Stage(

@@ -26,7 +26,6 @@ from stressnet.corpus.building.tables import (
 )
 from stressnet.corpus.building.tracks import compute_tracks
 from stressnet.corpus.changes import READINGS, readings_table, warnings_of
-from stressnet.corpus.labels import read_labels
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
 from stressnet.corpus.scan import scan
@@ -51,6 +50,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     recipe = _recipe(config, source, folder).spoken_in(config.language)
     tagger = resolve_tagger(config.tagger) if recipe.language == ENGLISH else "none"
     config = replace(config, recipe=recipe.name, language=recipe.language, tagger=tagger)
+    config = config.telling(recipe)
     # What options name is read, so that a bad file costs nothing.
     load_dictionary(config.dictionary, config.code)
     if config.function_words is not None:
@@ -61,8 +61,7 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
     if config.part is not None:
         found = shard_of(found, config.part)
-    if config.labels is not None:
-        found = replace(found, labels={**found.labels, **read_labels(config.labels)})
+    found = found.with_labels(config.labels, config.tells)
     if config.splits is not None and config.splits_file is None and found.recordings:
         check_speakers(len({recording.speaker for recording in found.recordings}))
     request = make_request(recipe, source, found, config)
@@ -95,8 +94,8 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
         doubts = language_warnings(unknown_words(folder.path, heard), Counter(tokens["speaker"]))
         folder.problems += warnings_about("", LANGUAGE, doubts)
     presets = sorted(set(config.presets))
-    results = build_counts(folder, tokens, found, rejected, presets, config.lengths.adjective)
-    write_card(folder, recipe, tokens, results)
+    results = build_counts(folder, tokens, found, rejected, presets, config)
+    write_card(folder, recipe, tokens, results, config.tells)
     return Result.of(folder, results)
 
 

@@ -48,7 +48,7 @@ def export_text(counts: dict[str, int]) -> str:
 
 def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.DataFrame:
     """Write the splits of a k-fold evaluation, one file per run; counts per run and set."""
-    dealt = assign_folds(corpus.tokens, config.folds, config.seed)
+    dealt = assign_folds(corpus.tokens, config.folds, config.seed, corpus.contrast)
     folder.begin(
         {"n_folds": config.folds, "rotations": config.rotations, "seed": config.seed},
         {"corpus": corpus},
@@ -59,7 +59,7 @@ def write_folds(config: FoldsConfig, corpus: Corpus, folder: RunFolder) -> pd.Da
             tokens = fold_splits(dealt, fold, config.folds, rotation=rotation)
             name = f"splits-{rotation * config.folds + fold + 1:03d}.csv"
             folder.table(name, tokens[list(SPLIT_COLUMNS)])
-            main = split_counts(tokens, ["train", "valid", "test"])
+            main = split_counts(tokens, ["train", "valid", "test"], corpus.contrast)
             main.insert(0, "file", name)
             counts.append(main)
     table = pd.concat(counts, ignore_index=True)

@@ -27,6 +27,7 @@ from stressnet.corpus.speakers import examples
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks, with_families
 from stressnet.corpus.store import LONGER_WORDS, NOT_TOKENS, PHONES, TOKENS, TRACKS
 from stressnet.errors import CorpusError
+from stressnet.lexicon.contrast import Contrast
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.runs.held import FAILURES
 from stressnet.runs.problems import warnings_about
@@ -38,7 +39,8 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
     shared = shared_speakers(parts)
     if config.same_speakers:
         parts = with_same_speakers(parts)
-    tokens = _split(merged_tokens(parts), config)
+    contrast = parts[0].corpus.contrast
+    tokens = _split(merged_tokens(parts), config, contrast)
     parameters, small = merged_parameters(parts, config.identity()), small_tables(parts)
     doubts = [] if config.same_speakers or not shared else [_namesakes(shared)]
     rows = warnings_about("speakers", "merge", doubts)
@@ -80,7 +82,7 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
             append_images(folder, f"{LONGER_WORDS}/", images, preset)
     results = merged_results(parts, tokens) | ({"doubts": doubts} if doubts else {})
     listed = sources_of({"parameters": parameters})
-    text = card_text(str(parameters["title"]), listed, tokens, results)
+    text = card_text(str(parameters["title"]), listed, tokens, results, contrast)
     folder.file("corpus-card.md").write_text(text, encoding="utf-8")
     return Result.of(folder, results)
 
@@ -100,9 +102,9 @@ def merged_text(merged: Result) -> str:
     return "".join([*doubts, card])
 
 
-def _split(tokens: pd.DataFrame, config: MergeConfig) -> pd.DataFrame:
+def _split(tokens: pd.DataFrame, config: MergeConfig, contrast: Contrast) -> pd.DataFrame:
     if config.splits != "keep":
-        return split_tokens(tokens, config.redrawn)
+        return split_tokens(tokens, config.redrawn, contrast=contrast)
     # Families are closed over all words of a corpus, so they must be found anew.
     tokens = with_families(tokens)
     try:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from stressnet.errors import CheckpointError, CorpusError
 from stressnet.languages import ENGLISH
+from stressnet.lexicon.contrast import Contrast
 from stressnet.report.cues_figure import plot_cues
 from stressnet.report.document import Table
 from stressnet.report.style import save_figure
@@ -36,9 +37,10 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
     """
     source = read_manifest(cues, "cues")
     spoken = source["parameters"].get("language") or ENGLISH
+    contrast = Contrast.in_manifest(source["parameters"])
     rivals = {path.name: _network_predictions(path, source) for path in config.models}
-    data = cb.cue_data(read_table(cues / TABLE))
-    every = list(cb.baselines())
+    data = cb.cue_data(read_table(cues / TABLE), contrast)
+    every = list(cb.baselines(contrast))
     folder.begin(
         config,
         inputs={
@@ -50,6 +52,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
             "cues": str(cues),
             "corpus_name": source["parameters"]["corpus_name"],
             "language": spoken,
+            **contrast.noted,
             "five_cues": list(cb.FIVE_CUES),
         },
         steps=[Step("train", len(every), "baselines", 2.0)],
@@ -63,7 +66,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
                 seed = config.seed + number
                 fitted = cb.fit_baseline(baseline, data, seed)
                 predictions = cb.predictions_of(fitted, data)
-                rows = evaluate_splits(predictions, **options)
+                rows = evaluate_splits(predictions, contrast, **options)
                 names = {"baseline": baseline.name, "kind": baseline.kind, "seed": seed}
                 names["n_cues"] = len(baseline.columns)
                 scores.append(pd.concat([pd.DataFrame(names, index=rows.index), rows], axis=1))
@@ -73,7 +76,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
                 folder.table(f"predictions/{baseline.name}.parquet", predictions)
                 settings[baseline.name] = fitted.setting
                 if baseline.kind == "several cues":
-                    of_both = (predictions, rivals, config.n_resamples)
+                    of_both = (predictions, rivals, config.n_resamples, contrast)
                     comparisons += compare_with_cues(baseline.name, *of_both)
             bar.update()
     with folder.progress.stage("importance"):
@@ -86,7 +89,7 @@ def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
     for name, file in FILES.items():
         if len(tables[name]):
             folder.table(file, tables[name], lineterminator="\n")
-    figure = plot_cues(tables["coefficients"], tables["importance"])
+    figure = plot_cues(tables["coefficients"], tables["importance"], contrast)
     save_figure(figure, folder.figure("cues"), spoken=spoken)
     return Result.of(folder, {"settings": settings, "n_baselines": len(every)}, **tables)
 
@@ -118,7 +121,11 @@ def baselines_text(result: Result, best_single: int = 8) -> str:
     order = singles["estimate"].mean(axis=1).sort_values(ascending=False).index[:best_single]
     rest = means[means.index.get_level_values("kind") != "single cue"]
     counts = table.drop_duplicates("test_set").set_index("test_set")
-    tokens = [f"{row['n']} ({row['n_final']} FINAL)" for _, row in counts.loc[sets].iterrows()]
+    second = Contrast.in_manifest(result.manifest["parameters"]).classes[1]
+    tokens = [
+        f"{row['n']} ({row[f'n_{second.lower()}']} {second})"
+        for _, row in counts.loc[sets].iterrows()
+    ]
     rows = [["tokens", *tokens]]
     for (_, baseline), row in pd.concat([rest, singles.loc[order]]).iterrows():
         cells = [[row[number][name] for number in ("estimate", "low", "high")] for name in sets]

@@ -64,7 +64,7 @@ def run(
     with folder.progress.stage("page"):
         for name, table in results.items():
             if len(table.columns):
-                folder.table(f"{name}.csv", table)
+                folder.table(f"{name}.csv", tests.contrast.named(table))
         folder.table("predictions.parquet", tables.predictions_of(units, tests))
         for pattern in ("figures/*", "sounds/*"):
             folder.tree(pattern)

@@ -24,10 +24,11 @@ def evaluation_text(result: Result) -> str:
     for unit in result.units:
         scaled = f", temperature {unit.calibration.temperature:.2f}" if unit.calibration else ""
         notes[unit.name] = f" ({unit.preset}{scaled})"
+    contrast = result.units[0].contrast
     for model in result.scores["model"].unique():
         own = result.scores[result.scores["model"] == model]
         lines.append(f"{model}{notes.get(model, '')}")
-        for table in score_tables(own, model):
+        for table in score_tables(own, model, contrast):
             lines += [*table.lines("  "), ""]
         lines += [*within_words(own), ""]
     for title, frame, table_of in (

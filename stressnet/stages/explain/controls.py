@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from stressnet.corpus.images import Images
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError
-from stressnet.lexicon.stress import CLASSES, Stress
 from stressnet.models.checkpoint import N_STATISTICS, TrainedNetwork, untrained_network
 from stressnet.regions.nulls import SHIFTS
 from stressnet.regions.project_corpus import ControlMaps
@@ -63,15 +62,16 @@ def control_maps(
 ) -> tuple[list[ControlMaps], dict[str, float]]:
     """Maps of other networks and of the input, and the networks' accuracy on them."""
     controls: list[ControlMaps] = []
+    contrast = corpus.contrast
 
     def control(null: str, model: Any, part: Selection, draw: int | None = None) -> float:
         """Maps of a network, turned towards its own verdicts; return its accuracy."""
         name = null if draw is None else f"{null} {draw}"
         file = folder.state / f"null-{name}.npy"
         answers, _ = explain(f"null {name}", model, file, part, True)
-        table = token_table(part.tokens, answers, corpus.classes)
-        final = (table["stress_predicted"] == Stress.FINAL.value) & (corpus.classes == CLASSES)
-        signs = np.where(final, -1.0, 1.0).tolist()
+        table = token_table(part.tokens, answers, contrast)
+        second = (table[contrast.predicted] == contrast.classes[-1]) & contrast.is_pair
+        signs = np.where(second, -1.0, 1.0).tolist()
         controls.append(ControlMaps(null, draw, file, list(table["token_id"]), signs))
         return float(table["correct"].mean())
 

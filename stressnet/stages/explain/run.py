@@ -22,7 +22,7 @@ from stressnet.evaluation.heard import count_heard, tell_language
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import Contrast
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.regions import BandRule, get_regions, load_regions
 from stressnet.regions.partition import PARTITIONS
@@ -63,6 +63,7 @@ def run(
             "n_donors": N_DONORS,
             "regions": [one.name for one in get_regions(n_syllables=corpus.lengths.longest)],
             "network": {"architecture": info.architecture, "seed": info.seed},
+            **corpus.contrast.noted,
         },
         steps=[
             Step(
@@ -80,7 +81,7 @@ def run(
         chosen.image_index,
         str(config.composite),
         config.seed_output,
-        Stress.INITIAL.class_index,
+        0,
         mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
         temperature_of(network),
     )
@@ -92,7 +93,7 @@ def run(
             folder.journal(name) as journal,
             folder.progress.stage(name, len(part), "token") as bar,
         ):
-            target = _target(corpus.classes, part, predicted)
+            target = _target(corpus.contrast, part, predicted)
             wanted = replace(request, index=part.image_index, target=target)
             return compute_maps(file, model, images, wanted, journal, bar)
 
@@ -100,12 +101,13 @@ def run(
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(preset), folder.file("axes.json"))
     phrases = phrase_positions(corpus, chosen.tokens)
-    tokens = token_table(chosen.tokens.assign(phrase_position=phrases), verdicts, corpus.classes)
+    placed = chosen.tokens.assign(phrase_position=phrases)
+    tokens = token_table(placed, verdicts, corpus.contrast)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)
     matches = project_tokens(config, corpus, preset, chosen, tokens, controls, folder)
     with folder.progress.stage("summarise"):
-        summary, summary_nulls = summarise_run(folder)
+        summary, summary_nulls = summarise_run(folder, corpus.contrast)
     counts = {
         **conservation(tokens),
         "trained_on_this_corpus": info.corpus_hash == corpus.fingerprint,
@@ -118,20 +120,18 @@ def run(
     return Result.of(folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls)
 
 
-def _target(
-    classes: tuple[Stress, ...], part: Selection, predicted: bool
-) -> int | NDArray[np.int64] | None:
-    """INITIAL; of longer words each token's own class, or of a control what it predicts (None)."""
-    if classes == CLASSES:
-        return Stress.INITIAL.class_index
-    own = np.array([classes.index(Stress(name)) for name in part.tokens["stress"]])
+def _target(contrast: Contrast, part: Selection, predicted: bool) -> int | NDArray[np.int64] | None:
+    """The first class; of longer words a token's own, or of a control what it predicts (None)."""
+    if contrast.is_pair:
+        return 0
+    own = np.array([contrast.classes.index(name) for name in part.tokens[contrast.column]])
     return None if predicted else own
 
 
 def _checked(config: ExplainConfig, network: TrainedNetwork) -> ExplainConfig:
     """The config with every name checked, and what is left open filled in."""
     composite = config.composite or network.info.composite
-    if network.info.classes != CLASSES and config.seed_output == "logit-difference":
+    if not network.info.contrast.is_pair and config.seed_output == "logit-difference":
         config = replace(config, seed_output="best-other")
     check_names("composite", [composite], (*COMPOSITES, *REFERENCED))
     if UNTRAINED in config.nulls:

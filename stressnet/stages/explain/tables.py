@@ -8,7 +8,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import CorpusError
-from stressnet.lexicon.stress import CLASSES, Stress
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.regions import BandRule
 from stressnet.regions.nulls import SHIFTS
 from stressnet.regions.project_corpus import (
@@ -17,6 +17,7 @@ from stressnet.regions.project_corpus import (
     ControlMaps,
     ProjectionSettings,
     project_run,
+    token_keys,
 )
 from stressnet.runs.folder import RunFolder
 from stressnet.stages.explain import ExplainConfig
@@ -55,37 +56,40 @@ def project_tokens(
 
 
 def token_table(
-    chosen: pd.DataFrame, maps: pd.DataFrame, classes: Sequence[Stress] = CLASSES
+    chosen: pd.DataFrame, maps: pd.DataFrame, contrast: Contrast = STRESS
 ) -> pd.DataFrame:
     """``tokens.parquet`` of a run: what is known of the tokens and what the network said.
 
-    The probability is that of INITIAL, ``p_initial``; of longer words that of the token's own
-    class, ``p_own_class``.
+    The probability is that of the first class, ``p_initial``; of longer words that of the token's
+    own class, ``p_own_class``.
     """
-    columns = ["token_id", "word", "family", "speaker", "sex", "stress", "split", "label_source"]
+    columns = ["token_id", "word", "family", "speaker", "sex", "stress"]
+    columns += [*([] if contrast.is_stress else [contrast.column]), "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
     columns += [name for name in ("phrase_position", "language") if name in chosen]
     table = chosen[columns].copy()
     table.insert(1, "map_index", np.arange(len(table)))
-    table["stress_predicted"] = [classes[int(k)].value for k in maps["predicted"]]
-    table["correct"] = table["stress"] == table["stress_predicted"]
+    table[contrast.predicted] = [str(contrast.classes[int(k)]) for k in maps["predicted"]]
+    table["correct"] = table[contrast.column] == table[contrast.predicted]
     kept = ["p_explained", "output", "relevance_sum", "bias_share", "stabiliser_share", "closure"]
-    told = {"p_explained": "p_initial" if classes == CLASSES else "p_own_class"}
+    told = {"p_explained": contrast.p if contrast.is_pair else "p_own_class"}
     return table.join(maps[kept].rename(columns=told))
 
 
-def summarise_run(folder: RunFolder) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def summarise_run(
+    folder: RunFolder, contrast: Contrast
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Write the summaries; return that of the exchange and that of further nulls."""
     relevance = pd.read_parquet(folder.path / RELEVANCE)
-    summary = summarise(relevance)
+    summary = summarise(relevance, contrast=contrast)
     folder.table("summary.csv", summary)
-    folder.table("summary_localisation.csv", summarise_localisation(relevance))
+    folder.table("summary_localisation.csv", summarise_localisation(relevance, contrast))
     if not (folder.path / NULLS).exists():
         return summary, None
     nulls = pd.read_parquet(folder.path / NULLS)
     if set(nulls["null"]) <= {"exchange"}:
         return summary, None
-    against = summarise_nulls(relevance, nulls)
+    against = summarise_nulls(relevance, nulls, contrast)
     folder.table("summary_nulls.csv", against)
     return summary, against
 
@@ -104,9 +108,11 @@ def conservation(tokens: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFrame:
+def summarise_nulls(
+    relevance: pd.DataFrame, nulls: pd.DataFrame, contrast: Contrast = STRESS
+) -> pd.DataFrame:
     """The columns of ``summary.csv`` against each null, with a column ``null`` in front."""
-    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
+    keys = ["token_id", *token_keys(contrast), "region"]
     parts = []
     for name in nulls["null"].unique():
         theirs = nulls.loc[nulls["null"] == name, ["token_id", "region", *NULL_SUMMARY]]
@@ -116,7 +122,7 @@ def summarise_nulls(relevance: pd.DataFrame, nulls: pd.DataFrame) -> pd.DataFram
         there = relevance["region"].isin(theirs["region"].unique())
         table = relevance.loc[there, [*keys, *NULL_SUMMARY]]
         table = table.merge(renamed, on=["token_id", "region"], how="left")
-        summary = summarise(table, measures=NULL_SUMMARY)
+        summary = summarise(table, measures=NULL_SUMMARY, contrast=contrast)
         summary.insert(0, "null", name)
         parts.append(summary)
     return pd.concat(parts, ignore_index=True)
@@ -129,13 +135,13 @@ NULL_SUMMARY = (
 """Measures of ``summary_nulls.csv``."""
 
 
-def summarise_localisation(relevance: pd.DataFrame) -> pd.DataFrame:
+def summarise_localisation(relevance: pd.DataFrame, contrast: Contrast = STRESS) -> pd.DataFrame:
     """The columns of ``summary.csv`` for measures of localisation, against their chance level."""
     chance = {"mass_accuracy": "area_share"}
     chance |= {m: f"{m}_chance" for m in ("rank_accuracy", "iou", "iou_top10", "pointing")}
-    keys = ["token_id", "word", "family", "speaker", "stress", "region"]
+    keys = ["token_id", *token_keys(contrast), "region"]
     table = relevance[[*keys, *chance]].assign(
         **{f"null_{measure}": relevance[column] for measure, column in chance.items()}
     )
-    summary = summarise(table, measures=list(chance))
+    summary = summarise(table, measures=list(chance), contrast=contrast)
     return summary.rename(columns={"null_mean": "chance_mean"})

@@ -1,6 +1,7 @@
 """What ``stressnet explain`` says on the screen."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from stressnet.explain.reference import REFERENCED
 from stressnet.inference.twoway import MIN_CLUSTERS
-from stressnet.lexicon.stress import CLASSES, classes_among
+from stressnet.lexicon.contrast import Contrast
 from stressnet.runs.result import Result
 
 _ROLES, _BESIDE = ("stressed", "unstressed"), ("before", "after")
@@ -29,7 +30,11 @@ _MOSTLY_ELSEWHERE = "maps show the smaller part of the verdict: read them with c
 def run_text(run: Result) -> str:
     """All that ``stressnet explain`` prints."""
     further = run.summary_nulls
-    return summary_text(run) + ("" if further is None else f"\n{nulls_text(further)}")
+    return summary_text(run) + (
+        ""
+        if further is None
+        else f"\n{nulls_text(further, Contrast.in_manifest(run.manifest['parameters']))}"
+    )
 
 
 def _foreign(result: Mapping[str, Any]) -> list[str]:
@@ -53,9 +58,11 @@ def summary_text(run: Result) -> str:
     """The summary for people: conservation, then density and share per region."""
     result = run.manifest["results"]
     density = run.summary[run.summary["measure"] == "density"]
-    there, classes = set(density["region"]), classes_among(density["stress"])
+    contrast = Contrast.in_manifest(run.manifest["parameters"])
+    there, classes = set(density["region"]), contrast.among(density[contrast.column])
     columns = list(zip(classes, (26, *[28] * (len(classes) - 1)), strict=True))
-    explained = "logit difference" if classes == CLASSES else "explained output"
+    is_pair = replace(contrast, classes=classes).is_pair
+    explained = "logit difference" if is_pair else "explained output"
     of_output = result["median_relevance_over_output"]
     elsewhere = "in the network's biases"
     if run.manifest["parameters"]["composite"] in REFERENCED:
@@ -75,7 +82,7 @@ def summary_text(run: Result) -> str:
     for region in [name for name in SHOWN if name in there]:
         line = f"{region:<22}"
         for stress, width in columns:
-            row = density[(density["region"] == region) & (density["stress"] == stress)]
+            row = density[(density["region"] == region) & (density[contrast.column] == stress)]
             line += _density_cell(row, width)
         lines.append(line)
     lines += [
@@ -89,10 +96,10 @@ def summary_text(run: Result) -> str:
     return "\n".join(lines)
 
 
-def nulls_text(summary_nulls: pd.DataFrame) -> str:
+def nulls_text(summary_nulls: pd.DataFrame, contrast: Contrast) -> str:
     """The summary against several nulls for people: density over null density."""
     rows = summary_nulls[
-        (summary_nulls["measure"] == "density") & (summary_nulls["stress"] == "ALL")
+        (summary_nulls["measure"] == "density") & (summary_nulls[contrast.column] == "ALL")
     ]
     names = list(dict.fromkeys(rows["null"]))
     widths = [max(len(name) + 2, 11) for name in names]

@@ -65,8 +65,8 @@ def chosen_tokens(config: PraatConfig, run: RelevanceRun) -> pd.DataFrame:
     if config.splits:
         keep &= tokens["split"].isin(config.splits).to_numpy()
     if config.wrong:
-        known = tokens["stress"].notna()
-        keep &= (known & (tokens["stress"] != tokens["stress_predicted"])).to_numpy()
+        own, said = tokens[run.contrast.column], tokens[run.contrast.predicted]
+        keep &= (own.notna() & (own != said)).to_numpy()
     places = np.flatnonzero(keep)
     if not len(places):
         raise ConfigError(f"{run.path}: no token meets all conditions; ask for fewer")

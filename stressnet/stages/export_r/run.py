@@ -36,9 +36,12 @@ def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Resul
     if not regions.is_file():
         raise CorpusError(f"{opened.path}: has no relevance.parquet; run explain again")
     inputs = {"run": hash_file(opened.path / FILE_NAME)}
+    of_class = opened.contrast.column, opened.contrast.predicted
     tables = {"tokens": opened.tokens.drop(columns="map_index")}
     relevance = read_table(regions)
-    tables["relevance"] = relevance.drop(columns=[c for c in _OF_TOKENS if c in relevance])
+    tables["relevance"] = relevance.drop(
+        columns=[c for c in (*_OF_TOKENS, *of_class) if c in relevance]
+    )
     if config.measured is not None:
         inputs["cues"] = fingerprint_of(config.measured, opened.open_corpus())
         cues = read_table(config.measured / CUES)

@@ -39,6 +39,7 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
         notes={
             "corpus_name": corpus.name,
             "language": corpus.language,
+            **corpus.contrast.noted,
             "f0_ceiling_factor": config.f0_ceiling_factor,
             "first_pass": first_pass(config.pitch_method).praat_arguments(),
         },
@@ -50,10 +51,11 @@ def run(config: MeasureConfig, corpus: Corpus, folder: RunFolder) -> Result:
     measured, contours = measure_tokens(corpus, voices, folder, config.contours)
     with folder.progress.stage("tables"):
         measured = _with_vowel_space(measured, tokens)
-        columns = table_columns(corpus.lengths.longest)
+        of = corpus.contrast.column
+        columns = table_columns(corpus.lengths.longest, of)
         ids = tokens[[name for name in columns if name in tokens]]
         table = ids.merge(measured, on="token_id", validate="1:1")
-        table = _typed(table.reindex(columns=columns))
+        table = _typed(table.reindex(columns=columns), of)
         if contours is not None:
             folder.table(CONTOURS, contours)
             folder.table("contours.csv", contours, float_format="%.6g")
@@ -72,11 +74,12 @@ def _with_vowel_space(measured: pd.DataFrame, tokens: pd.DataFrame) -> pd.DataFr
     return pd.concat([place_vowels(part) for _, part in groups], ignore_index=True)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
+def _typed(table: pd.DataFrame, classes: str) -> pd.DataFrame:
     """Flags as booleans that may be missing, everything else measured as a float."""
     names = [str(name) for name in table]
     flags = [name for name in names if name.endswith(tuple(c.name for c in CUES if c.is_flag))]
-    kept = [name for name in names if name in ID_COLUMNS or name[len("nucleus_") :].isdigit()]
+    ids = (*ID_COLUMNS, classes)
+    kept = [name for name in names if name in ids or name[len("nucleus_") :].isdigit()]
     measured = table.columns.difference([*kept, "missing_reason"])
     return table.astype({**dict.fromkeys(measured, "float64"), **dict.fromkeys(flags, "boolean")})
 

@@ -39,7 +39,7 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
         written = write_textgrids(result, config.out, [path for path in given if path])
         return replace(result, text="\n".join(str(path) for path in written))
     if config.format == "csv":
-        text = as_csv(result.words, config.spreadsheet).removesuffix("\n")
+        text = as_csv(result.words, config.spreadsheet, network.info.contrast).removesuffix("\n")
     else:
         text = as_json(result) if config.format == "json" else as_text(result)
     if config.out is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import ConfigError
 from stressnet.intervals import Interval
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.runs import RunFolder, hash_file
 from stressnet.runs.tables import no_formula
 from stressnet.stages.predict.alignments import UNKNOWN_WORD
@@ -22,15 +23,15 @@ OF_ENSEMBLES = ("n_agreeing", "n_members", "accuracy_so")
 
 def as_text(result: Predicted) -> str:
     """A table for people; skipped words follow it, with their reasons."""
-    lines = []
+    lines, of = [], Contrast.in_manifest(result.network).column
     several = len(result.alignments) > 1
     width = max((len(word.stress or "") for word in result.words), default=0) + 1
-    width = max(width, 9)
+    width = max(width, 9, len(of) + 1)
     for name in result.alignments:
         if several:
             lines.append(name)
         lines.append(
-            f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {'stress':<{width}}{'probability':>11}"
+            f"{'word':<18}{'start (s)':>10}{'end (s)':>9}  {of:<{width}}{'probability':>11}"
         )
         skipped: dict[str, list[str]] = {}
         for word in result.words:
@@ -51,10 +52,11 @@ def as_text(result: Predicted) -> str:
     return "\n".join(lines)
 
 
-def _columns(words: Sequence[WordPrediction]) -> list[str]:
-    """Names of columns; those of ensembles come last, if there is one."""
+def _columns(words: Sequence[WordPrediction], contrast: Contrast) -> dict[str, str]:
+    """What fields are called in tables; those of ensembles come last, if there is one."""
     names = [field.name for field in fields(WordPrediction)]
-    return names if any(word.n_members for word in words) else names[: -len(OF_ENSEMBLES)]
+    names = names if any(word.n_members for word in words) else names[: -len(OF_ENSEMBLES)]
+    return dict(zip(names, names, strict=True)) | {"stress": contrast.column, "p_initial": contrast.p}
 
 
 def _agreement(word: WordPrediction) -> str:
@@ -63,15 +65,17 @@ def _agreement(word: WordPrediction) -> str:
     return text if word.accuracy_so is None else f"{text} (right: {word.accuracy_so:.0%})"
 
 
-def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
+def as_csv(
+    words: Sequence[WordPrediction], spreadsheet: bool = False, contrast: Contrast = STRESS
+) -> str:
     """CSV with a header; numbers of skipped words are empty.
 
     ``spreadsheet`` makes words and files' names harmless that would be formulas there.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = _columns(words)
-    writer.writerow(names)
+    names = _columns(words, contrast)
+    writer.writerow(names.values())
     for word in words:
         row = [no_formula(x) if spreadsheet else x for x in (word.file, word.word)]
         row += ["" if isnan(time) else f"{time:.4f}" for time in (word.start_s, word.end_s)]
@@ -84,8 +88,8 @@ def as_csv(words: Sequence[WordPrediction], spreadsheet: bool = False) -> str:
 
 def as_json(result: Predicted) -> str:
     """JSON with the network and one object per word; numbers of skipped words are null."""
-    names = _columns(result.words)
-    rows = [{name: getattr(word, name) for name in names} for word in result.words]
+    names = _columns(result.words, Contrast.in_manifest(result.network))
+    rows = [{told: getattr(word, k) for k, told in names.items()} for word in result.words]
     words = [{name: None if v != v else v for name, v in row.items()} for row in rows]
     problems = [asdict(problem) for problem in result.problems]
     whole = {"network": result.network, "words": words, "problems": problems}
@@ -93,7 +97,7 @@ def as_json(result: Predicted) -> str:
 
 
 def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -> list[Path]:
-    """One TextGrid per recording, with a tier ``stress``, in a folder with a manifest.
+    """One TextGrid per recording, with a tier of answers, ``stress``, in a folder with a manifest.
 
     Earlier predictions in the folder are replaced. No input may lie in it.
     """
@@ -101,7 +105,7 @@ def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise ConfigError(f"two recordings are called '{twice[0]}'; predict them one by one")
-    files = []
+    files, of = [], Contrast.in_manifest(result.network).column
     with RunFolder(out, "predictions", inputs=inputs, overwrite=True) as folder:
         folder.begin(
             {"network": result.network, "label_of_unknown_words": UNKNOWN_WORD},
@@ -114,7 +118,7 @@ def write_textgrids(result: Predicted, out: Path, inputs: Sequence[Path] = ()) -
                 if word.file == name and word.stress is not None
             ]
             path = folder.file(f"{Path(name).stem}.TextGrid")
-            write_textgrid(path, alignment, result.durations_s[name], {"stress": stress})
+            write_textgrid(path, alignment, result.durations_s[name], {of: stress})
             files.append(path)
         counts = {"n_words": result.n_predicted, "n_skipped": result.n_skipped}
         folder.finish({**counts, "n_errors": result.n_unused})

@@ -178,6 +178,7 @@ def predict_words(
         "preset": network.info.preset,
         "weights_sha256": network.digest,
         "temperature": temperature,
+        **network.info.contrast.noted,
     }
     return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
 
@@ -229,7 +230,7 @@ def _predict_file(
         if not reason:
             said = next(logits)
             mean = said.mean(axis=0)
-            own = replace(own, **vars(Answer.among(network.info.classes, mean, temperature)))
+            own = replace(own, **vars(Answer.among(network.info.contrast, mean, temperature)))
             if len(each) > 1:
                 n = int((said.argmax(axis=1) == mean.argmax()).sum())
                 own = replace(own, n_agreeing=n, n_members=len(each), accuracy_so=known.get(n))

@@ -73,7 +73,7 @@ def _calibration(config: QuantiseConfig, corpus: Corpus, tests: TestSets) -> pd.
     """Labelled words of the training split, which are not tested on."""
     tokens = corpus.tokens.assign(row=np.arange(len(corpus.tokens)))
     if tests.fold is not None:
-        tokens["split"] = splits_of_fold(corpus.tokens, tests.fold)
+        tokens["split"] = splits_of_fold(corpus.tokens, tests.fold, corpus.contrast)
     tokens = tokens[tokens["split"].isin(["train", "unsplit"]) & tokens["stress"].notna()]
     if tokens.empty:
         raise CorpusError(f"{corpus.path}: no labelled word in the training split to calibrate on")

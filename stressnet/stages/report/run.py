@@ -30,8 +30,9 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
         if manifest["inputs"]["corpus"] != corpus.fingerprint:
             raise CorpusError(f"{config.patching}: patching of another corpus than {corpus.path}")
     beside = {"coefficients": coefficients, "claims": claims, "patching": config.patching}
-    if corpus.lengths != DISYLLABLES and config.explorer_tokens:
-        folder.progress.say("no explorer: it shows disyllables only")
+    is_usual = corpus.lengths == DISYLLABLES and corpus.contrast.is_stress
+    if not is_usual and config.explorer_tokens:
+        folder.progress.say("no explorer: it shows stress in disyllables only")
         config = replace(config, explorer_tokens=0)
     folder.begin(
         {"explorer_tokens": config.explorer_tokens, "seed": config.seed},

@@ -14,7 +14,7 @@ from stressnet.runs.tables import write_parquet
 from stressnet.stages.stats import NoOptions
 from stressnet.statistics.accumulate import NetworkRuns, Plan, accumulate, passes
 from stressnet.statistics.analysis import ModelEntry, StatsConfig
-from stressnet.statistics.analysis_plan import networks_of, plan_of
+from stressnet.statistics.analysis_plan import by_class, networks_of, plan_of
 from stressnet.statistics.claims import claims_table
 from stressnet.statistics.estimate import COLUMNS, tables
 from stressnet.statistics.mixed import fit
@@ -30,6 +30,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
 
     Problems are models that did not converge, and comparisons that the runs do not allow.
     """
+    analysis, contrast = by_class(analysis)
     with folder.progress.stage("scan"):
         networks = networks_of(analysis, folder.problems)
     plans = [plan_of(network, analysis, folder.problems) for network in networks]
@@ -37,7 +38,7 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     folder.begin(
         {**content, "run": [{**entry, "path": ""} for entry in content["run"]]},
         inputs={str(number): digest for number, digest in enumerate(_hashes(analysis))},
-        notes={"run": content["run"]},
+        notes={"run": content["run"], **contrast.noted},
         steps=[Step("sum", sum(n.n_tokens * len(n.runs) for n in networks), seconds_each=0.01)],
     )
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}

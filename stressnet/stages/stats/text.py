@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from stressnet.lexicon.contrast import Contrast
 from stressnet.runs.result import Result
 from stressnet.statistics.claims import MORE_THAN
 
@@ -11,6 +12,7 @@ from stressnet.statistics.claims import MORE_THAN
 def summary_text(result: Result) -> str:
     """The claims, and what else was made."""
     table = result.tables["claims"]
+    of = Contrast.in_manifest(result.manifest["parameters"]).column
     main = table[(table["stratum"] == "ALL") & table["null"].isin(_SHOWN_NULLS)]
     lines = []
     for network, rows in main.groupby("network", sort=False):
@@ -27,7 +29,7 @@ def summary_text(result: Result) -> str:
             for row in criteria.to_dict("records"):
                 lines.append(_line(row, row["criterion"]))
                 if row["aspect"] == "" and row["null"] in ("", "exchange"):
-                    lines += _by_class(table, row)
+                    lines += _by_class(table, row, of)
         lines.append("")
     lines.append("(controls stand in brackets: they do not enter the verdict, but the reading)")
     lines += [f"{name + '.csv':<24}{len(t):>7} rows" for name, t in result.tables.items()]
@@ -45,9 +47,9 @@ def _p_text(criteria: pd.DataFrame) -> str:
     return f" (p = {p:.2g} after Holm)" if p == p else ""
 
 
-def _by_class(table: pd.DataFrame, row: dict[Any, Any]) -> list[str]:
-    """The same criterion for each class of stress: classes are not equally frequent."""
-    same = table["stratum"] == "stress"
+def _by_class(table: pd.DataFrame, row: dict[Any, Any], of: str) -> list[str]:
+    """The same criterion for each class: classes are not equally frequent."""
+    same = table["stratum"] == of
     for key in ("network", "claim", "criterion", "null"):
         same &= table[key] == row[key]
     return [_line(found, f"  {found['level']} words") for found in table[same].to_dict("records")]

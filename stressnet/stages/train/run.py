@@ -90,7 +90,9 @@ def train_one(
                 table = predictions_table(result.model, data, ["valid", *TEST_SPLITS])
                 table = add_token_columns(table, corpus)
                 folder.table("predictions.parquet", table)
-                folder.table("metrics.csv", evaluate_splits(table, seed=config.seed))
+                folder.table(
+                    "metrics.csv", evaluate_splits(table, corpus.contrast, seed=config.seed)
+                )
         folder.finish({"ended": result.ended, "best_epoch": result.best_epoch})
     world.wait()
     return read_trained(folder.path)
@@ -116,7 +118,7 @@ def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, worl
     if config.folds is not None:
         folds = [Fold(k, config.folds, config.seed) for k in range(1, config.folds + 1)]
         for one in filter(None, folds):  # too few speakers or words are told before any training
-            splits_of_fold(corpus.tokens, one)
+            splits_of_fold(corpus.tokens, one, corpus.contrast)
     n_networks = len(folds) * len(seeds)
     if world.is_first:
         folder.begin(
@@ -133,7 +135,7 @@ def _train_several(config: TrainOptions, corpus: Corpus, folder: RunFolder, worl
                 folder.progress.say(f"{name} ({len(models) + 1} of {n_networks})")
             with folder.folder(name, "model", writes=world.is_first) as child:
                 models[fold, seed] = train_one(own, corpus, child, world, fold)
-    summary = summarise(models, config.seed, folder if world.is_first else None)
+    summary = summarise(models, config.seed, folder if world.is_first else None, corpus.contrast)
     manifest = folder.finish({"n_models": len(models)}) if world.is_first else {}
     world.wait()
     tables = {"models": tuple(models.values()), "summary": summary}

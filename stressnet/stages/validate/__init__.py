@@ -8,16 +8,19 @@ class to expect, and whether they are enough to train on. Exit code 3 if anythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from stressnet.errors import ConfigError
 from stressnet.languages import ENGLISH
+from stressnet.lexicon.contrast import STRESS, Contrast, Wanted
+from stressnet.lexicon.stress import CLASSES, DISYLLABLES, WordLengths
 from stressnet.runs import Input, Stage, option
 
 if TYPE_CHECKING:
-    from stressnet.lexicon.stress import WordLengths
+    from stressnet.corpus.recipe import Recipe
 
 AUTO = "auto"  # The recipe is found by looking at the recordings
 
@@ -53,7 +56,19 @@ class ReadingConfig:
     labels: Path | None = option(
         None,
         help="Table of stress decided by a person: utterance_id, word_index, stress (TSV or CSV); "
-        "wins over the recipe's own.",
+        "wins over the recipe's own. With --contrast, its column instead of stress.",
+    )
+    contrast: str | None = option(
+        None,
+        help="Learn another contrast than stress: a column of the label table and its two classes, "
+        "such as accent=ACCENTED,UNACCENTED. Positive relevance speaks for the first.",
+        default_text="the recipe's, else stress",
+    )
+    only_stress: str | None = option(
+        None,
+        choices=CLASSES,
+        help="Of another contrast, take only words with this stress.",
+        default_text="both",
     )
     dictionary: Path | None = option(None, help="Further pronunciations in CMUdict's format.")
     function_words: Path | None = option(None, help="List of words to leave out, one per line.")
@@ -61,9 +76,46 @@ class ReadingConfig:
     @cached_property
     def lengths(self) -> WordLengths:
         """How many syllables the words have."""
-        from stressnet.lexicon.stress import WordLengths
-
         return WordLengths.parse(self.syllables)
+
+    @cached_property
+    def tells(self) -> Contrast:
+        """What is told apart."""
+        return Contrast.parse(self.contrast) if self.contrast else STRESS
+
+    @property
+    def words(self) -> Wanted:
+        """Which words are tokens, and which classes they have."""
+        return Wanted(self.lengths, self.tells, self.only_stress or "")
+
+    def telling(self, recipe: Recipe) -> Self:
+        """The same with the contrast of a recipe.
+
+        Raises :class:`ConfigError` if another one was named, or it does not go with other options.
+        """
+        from stressnet.corpus.tables import RESERVED
+
+        told = self
+        if not (named := self.tells if recipe.contrast.is_stress else recipe.contrast).is_stress:
+            told = replace(self, contrast=str(named))
+        if self.contrast and told.tells != self.tells:
+            raise ConfigError(
+                f"--contrast {self.tells.column}: recipe '{recipe.name}' names the contrast "
+                f"'{told.tells.column}'; leave one out"
+            )
+        if told.tells.is_stress and self.only_stress:
+            raise ConfigError("--only-stress: needs another contrast than stress; see --contrast")
+        if told.tells.column in RESERVED:
+            raise ConfigError(
+                f"contrast '{told.tells.column}': the tables have a column '{told.tells.column}' "
+                f"already; call it otherwise"
+            )
+        if not told.tells.is_stress and told.lengths != DISYLLABLES:
+            raise ConfigError(
+                f"--syllables {self.syllables}: other contrasts than stress are learnt from "
+                f"disyllables; leave it out"
+            )
+        return told
 
     @property
     def code(self) -> str:

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from stressnet.corpus.building.expect import expected_text
 from stressnet.corpus.building.validate import RecordingChecks, Row
 from stressnet.corpus.changes import count_changes, counts_text
-from stressnet.corpus.labels import read_labels
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
@@ -49,11 +48,11 @@ def run(config: ValidateConfig, recordings: Path, work: Work) -> Validation:
     recipe = layouts_of(recordings)[0].recipe if config.recipe == AUTO else None
     recipe = (recipe or load_recipe(config.recipe)).spoken_in(config.language)
     found = scan(recipe, recordings, speakers=config.speakers, channel=config.channel)
-    labels = {**found.labels, **(read_labels(config.labels) if config.labels else {})}
-    found = replace(found, labels=labels)
+    config = config.telling(recipe)
+    found = found.with_labels(config.labels, config.tells)
     dictionary = load_dictionary(config.dictionary, recipe.language)
     function_words = load_word_list(config.function_words) if config.function_words else None
-    checks = RecordingChecks(found, dictionary, function_words, config.samples, config.lengths)
+    checks = RecordingChecks(found, dictionary, function_words, config.samples, config.words)
     with work.progress.stage("validate", len(found.recordings), "utt") as bar:
         for recording in found.recordings:
             checks.add(recording)
