@@ -91,13 +91,13 @@ def test_a_contrast_is_written_and_read_as_one_line() -> None:
     [
         ("accent", "expected COLUMN=FIRST,SECOND"),
         ("Accent!=A,B", "small letters a to z"),
-        ("accent=A", "has 1 classes; name two"),
-        ("accent=A,a", "both classes are 'A'"),
+        ("accent=A", "classes are A; name two"),
+        ("accent=A,a", "classes are A, A; name two"),
         ("accent=A,", "class '' is no name"),
         ("accent=A,B/C", "class 'B/C' is no name"),
         ("accent=A,ALL", "class 'ALL' means something else"),
         ("stress=A,B", "is what is told apart anyway"),
-        ("speaker=A,B", "the tables have a column 'speaker' already"),
+        ("speaker=A,B", "the tables have a column 'speaker'; rename"),
     ],
 )
 def test_names_that_cannot_be(text: str, reason: str, recordings: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_corpus_of_another_contrast(study: Path) -> None:
     grid = (study / "corpus" / "textgrids" / "anna-0.TextGrid").read_text(encoding="utf-8")
     assert '"accent"' in grid and '"UNACCENTED"' in grid and '"INITIAL"' in grid
     card = (study / "corpus" / "corpus-card.md").read_text(encoding="utf-8")
-    assert "sentence accent: ACCENTED or UNACCENTED" in card and "| split | n | ACCENTED |" in card
+    assert "Told apart: sentence accent" in card and "| split | n | ACCENTED |" in card
     splits = tokens.set_index("token_id")["split"]
     assert (
         set(tokens["speaker"][tokens["split"] == "train"]).isdisjoint(
@@ -271,7 +271,7 @@ def test_labels_that_are_wrong_or_missing(recordings: Path, tmp_path: Path) -> N
         build("one", lambda *_: "ACCENTED")
     with pytest.raises(CorpusError, match="lacks the column tone; expected tone"):
         build("column", lambda *_: "A", contrast="tone=A,B")
-    with pytest.raises(ConfigError, match="--only-stress: needs another contrast"):
+    with pytest.raises(ConfigError, match="--only-stress: needs --contrast"):
         build_corpus(recordings, tmp_path / "only", only_stress="FINAL")
     some = {1: "", 2: "BAD", 3: "ACCENTED", 4: "UNACCENTED"}
     rejected = pd.read_parquet(build("some", lambda _, __, k: some[k]) / "not_tokens.parquet")

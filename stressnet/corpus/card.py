@@ -61,7 +61,11 @@ def card_text(
         f"({results['audio_hours']} h of audio looked at).",
         f"Aligned by: {', '.join(sorted(tokens['aligner'].unique()))}. "
         f"Syllable boundaries: {RULE_NAME}.",
-        *_of_contrast(contrast),
+        *(
+            []
+            if contrast.is_stress
+            else [f"Told apart: {contrast.name}, column {contrast.column}."]
+        ),
         "",
         f"| split | n | {' | '.join(classes)} | words | speakers |",
         "|---" * (len(classes) + 4) + "|",
@@ -100,13 +104,6 @@ def about_language(code: str) -> list[str]:
     reduced = " It has no reduced vowels." * (not one.reduced)
     text = f"Language: {one.name}. Stress labels from: {one.labels}.{reduced}"
     return [] if one.is_english else [text]
-
-
-def _of_contrast(contrast: Contrast) -> list[str]:
-    """What is told apart, if it is not stress."""
-    first, second = contrast.classes[0], contrast.classes[-1]
-    text = f"Told apart is {contrast.name}: {first} or {second}, column `{contrast.column}`; "
-    return [] if contrast.is_stress else [text + "`stress` is where the word's stress is."]
 
 
 def _unknown_sex(tokens: pd.DataFrame) -> list[str]:

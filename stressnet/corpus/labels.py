@@ -115,6 +115,19 @@ def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> l
     return problems
 
 
+def check_labels(utterance_id: str, words: tuple[str, ...], labels: Labels) -> None:
+    """Raise if a table decides about words that are not there: it was made for other words."""
+    for (name, index), label in labels.items():
+        if name != utterance_id or index == EVERY_WORD:
+            continue
+        found = repr(words[index]) if index < len(words) else "missing"
+        if index >= len(words) or (label.word and label.word != words[index]):
+            raise CorpusError(
+                f"{label.table}: word {index} of '{name}' is {found}, the table decides "
+                f"about {repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
+            )
+
+
 def label_of(labels: Labels, utterance_id: str, index: int) -> StressLabel | None:
     """The decision about a word, of its own or of all in its utterance."""
     return labels.get((utterance_id, index)) or labels.get((utterance_id, EVERY_WORD))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from stressnet.corpus.labels import BAD, EVERY_WORD, Labels, StressLabel, label_of
+from stressnet.corpus.labels import BAD, Labels, StressLabel, check_labels, label_of
 from stressnet.corpus.scan import Recording
 from stressnet.corpus.tables import columns_of, token_types
 from stressnet.corpus.written import is_mark
@@ -195,21 +195,6 @@ def check_phones(recording: Recording, alignment: Alignment) -> None:
     )
 
 
-def _check_labels(recording: Recording, words: tuple[str, ...], labels: Labels) -> None:
-    """Raise if a table decides about words that are not there: it was made for other words."""
-    for (utterance_id, index), label in labels.items():
-        if utterance_id != recording.utterance_id:
-            continue
-        if index == EVERY_WORD:
-            continue
-        found = repr(words[index]) if index < len(words) else "missing"
-        if index >= len(words) or (label.word and label.word != words[index]):
-            raise CorpusError(
-                f"{label.table}: word {index} of '{utterance_id}' is {found}, the table decides "
-                f"about {repr(label.word) if label.word else 'it'}; correct its word_index (from 0)"
-            )
-
-
 def find_tokens(
     recording: Recording,
     alignment: Alignment,
@@ -234,7 +219,7 @@ def find_tokens(
             f"{recording.audio_path}: the alignment has {len(spoken)} words, the transcript "
             f"{len(recording.words)}, and they differ; align it again"
         )
-    _check_labels(recording, spoken, labels)
+    check_labels(recording.utterance_id, spoken, labels)
     check_phones(recording, alignment)
     all_phones = tuple(sorted(alignment.spoken_phones(), key=lambda phone: phone.middle_s))
     middles_s = [phone.middle_s for phone in all_phones]
@@ -248,22 +233,16 @@ def find_tokens(
         phones = all_phones[first:last]
         table = label_of(labels, recording.utterance_id, index)
         reason = _no_token(word, entry, phones, dictionary.language, lengths)
-        if table is not None and table.stress == BAD:
-            reason = REJECT_TABLE
-        if isinstance(entry, Entry) and not wanted.contrast.is_stress:
-            reason = reason or no_class(entry, table, wanted)
+        reason = _by_table(entry, table, wanted, reason)
         if reason or not isinstance(entry, Entry):
             label = word.label if reason == REJECT_MARK else spoken[index]
             rejected.append(
                 NotToken(recording.utterance_id, index, label, word.start_s, word.end_s, reason)
             )
             continue
-        if table is not None and table.stress in set(Stress) - set(lengths.classes):
-            raise CorpusError(
-                f"{table.table}: {spoken[index]} (word {index} of '{recording.utterance_id}') is "
-                f"{table.stress}, but words of {lengths} syllables are "
-                f"{' or '.join(lengths.classes)}; correct it"
-            )
+        _check_class(
+            table, f"{spoken[index]} (word {index} of '{recording.utterance_id}')", lengths
+        )
         parts = syllabify([phone.label for phone in phones], dictionary.language)
         aligned = Pronunciation(tuple(phone.label for phone in phones)).stress(lengths)
         by_tag = None
@@ -303,6 +282,23 @@ def find_tokens(
             )
         )
     return tokens, rejected
+
+
+def _check_class(table: StressLabel | None, where: str, lengths: WordLengths) -> None:
+    if table is not None and table.stress in set(Stress) - set(lengths.classes):
+        raise CorpusError(
+            f"{table.table}: {where} is {table.stress}, but words of {lengths} syllables are "
+            f"{' or '.join(lengths.classes)}; correct it"
+        )
+
+
+def _by_table(entry: Entry | Reject, table: StressLabel | None, wanted: Wanted, reason: str) -> str:
+    """Why a word is no token, after a look at the label table."""
+    if table is not None and table.stress == BAD:
+        return REJECT_TABLE
+    if reason or not isinstance(entry, Entry) or wanted.contrast.is_stress:
+        return reason
+    return no_class(entry, table, wanted)
 
 
 def no_class(entry: Entry, table: StressLabel | None, wanted: Wanted) -> str:

@@ -85,9 +85,7 @@ class Unit:
     contrast: Contrast = STRESS
 
 
-def load_models(
-    paths: Sequence[Path], device: str = "cpu", load: Any = TrainedNetwork.load
-) -> list[TrainedNetwork]:
+def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
     """Checkpoint folders, those inside of other folders, or the network ``pretrained``.
 
     Raises
@@ -103,12 +101,10 @@ def load_models(
     twice = [str(p) for p, n in Counter(places).items() if n > 1]
     if twice:
         raise CheckpointError(f"{twice[0]}: given twice; give each network once")
-    return [load(path, device, name) for path, name in zip(found, _names(places), strict=True)]
-
-
-def models_of_disyllables(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
-    """The same of any contrast."""
-    return load_models(paths, device, TrainedNetwork.of_disyllables)
+    return [
+        TrainedNetwork.of_disyllables(path, device, name)
+        for path, name in zip(found, _names(places), strict=True)
+    ]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

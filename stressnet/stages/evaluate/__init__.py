@@ -8,7 +8,7 @@ test set is reported; on any other, all its labelled tokens.
 from dataclasses import dataclass
 
 from stressnet.runs.options import option, resamples_option, seed_option
-from stressnet.runs.stage import DISYLLABLES, Input, Stage
+from stressnet.runs.stage import DISYLLABLES, MODELS, Stage
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,7 @@ evaluate_models = Stage(
     "evaluate",
     config=EvaluateConfig,
     kind="evaluation",
-    inputs=(
-        DISYLLABLES,
-        Input(
-            "model",
-            "stressnet.evaluation.sets:models_of_disyllables",
-            several=True,
-            on_device=True,
-        ),
-    ),
+    inputs=(DISYLLABLES, MODELS),
     text="stressnet.stages.evaluate.text:evaluation_text",
     has_device=True,
 )

@@ -45,6 +45,7 @@ def run(
         reads["stimuli"] = config.stimuli
     inputs = {"cues": fingerprint_of(config.measured, corpus)} if config.measured else {}
     for one in networks:
+        one.check_classes(corpus)
         one.check_images(corpus.images(one.info.preset))
         if "edge" in config.units:
             edge_units(one.model)  # refuses networks without any

@@ -1,5 +1,6 @@
 """What ``stressnet train`` and ``stressnet search`` print."""
 
+from stressnet.models.checkpoint import read_info
 from stressnet.report.document import Table
 from stressnet.report.tables import metrics_table
 from stressnet.runs.result import Result
@@ -17,7 +18,8 @@ def metrics_text(model: Result) -> str:
     """The test figures."""
     if not len(model.metrics):
         return "trained on all tokens of the corpus; nothing is left to test on"
-    lines = metrics_table(model.metrics).lines()
+    contrast = read_info(model.path).contrast
+    lines = metrics_table(model.metrics, contrast).lines()
     lines.append("intervals: 95 %, bootstrap clustered by speaker and word family")
     return "\n".join(lines)
 

@@ -95,26 +95,23 @@ class ReadingConfig:
         """
         from stressnet.corpus.tables import RESERVED
 
-        told = self
-        if not (named := self.tells if recipe.contrast.is_stress else recipe.contrast).is_stress:
-            told = replace(self, contrast=str(named))
-        if self.contrast and told.tells != self.tells:
-            raise ConfigError(
-                f"--contrast {self.tells.column}: recipe '{recipe.name}' names the contrast "
-                f"'{told.tells.column}'; leave one out"
-            )
-        if told.tells.is_stress and self.only_stress:
-            raise ConfigError("--only-stress: needs another contrast than stress; see --contrast")
-        if told.tells.column in RESERVED:
-            raise ConfigError(
-                f"contrast '{told.tells.column}': the tables have a column '{told.tells.column}' "
-                f"already; call it otherwise"
-            )
-        if not told.tells.is_stress and told.lengths != DISYLLABLES:
-            raise ConfigError(
-                f"--syllables {self.syllables}: other contrasts than stress are learnt from "
-                f"disyllables; leave it out"
-            )
+        named = self.tells if recipe.contrast.is_stress else recipe.contrast
+        told = self if named.is_stress else replace(self, contrast=str(named))
+        of, is_other = named.column, not named.is_stress
+        for is_wrong, text in (
+            (
+                self.contrast and named != self.tells,
+                f"--contrast {self.contrast}: the recipe has another contrast, '{of}'; drop one",
+            ),
+            (self.only_stress and not is_other, "--only-stress: needs --contrast, or leave it out"),
+            (of in RESERVED, f"contrast '{of}': the tables have a column '{of}'; rename yours"),
+            (
+                is_other and self.lengths != DISYLLABLES,
+                f"contrast '{of}': is learnt from disyllables; leave out --syllables",
+            ),
+        ):
+            if is_wrong:
+                raise ConfigError(text)
         return told
 
     @property
