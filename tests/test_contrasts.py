@@ -96,7 +96,7 @@ def test_a_contrast_is_written_and_read_as_one_line() -> None:
         ("accent=A,", "class '' is no name"),
         ("accent=A,B/C", "class 'B/C' is no name"),
         ("accent=A,ALL", "class 'ALL' means something else"),
-        ("stress=A,B", "is what is told apart anyway"),
+        ("stress=A,B", "stress is what is told apart without one"),
         ("speaker=A,B", "the tables have a column 'speaker'; rename"),
     ],
 )
@@ -269,10 +269,13 @@ def test_labels_that_are_wrong_or_missing(recordings: Path, tmp_path: Path) -> N
         build("unknown", lambda *_: "loud")
     with pytest.raises(CorpusError, match="all 64 tokens are ACCENTED"):
         build("one", lambda *_: "ACCENTED")
-    with pytest.raises(CorpusError, match="lacks the column tone; expected tone"):
+    with pytest.raises(CorpusError, match="lacks the column tone; the first line"):
         build("column", lambda *_: "A", contrast="tone=A,B")
     with pytest.raises(ConfigError, match="--only-stress: needs --contrast"):
         build_corpus(recordings, tmp_path / "only", only_stress="FINAL")
+    (tmp_path / "bare.tsv").write_text("accent\nACCENTED\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="lacks the column utterance_id or speaker"):
+        build_corpus(recordings, tmp_path / "bare", labels=tmp_path / "bare.tsv", contrast=ACCENT)
     some = {1: "", 2: "BAD", 3: "ACCENTED", 4: "UNACCENTED"}
     rejected = pd.read_parquet(build("some", lambda _, __, k: some[k]) / "not_tokens.parquet")
     counts = rejected["reason"].value_counts()

@@ -87,7 +87,7 @@ def test_a_new_corpus_is_a_new_file(tmp_path: Path) -> None:
     assert recipe.transcripts[0].delimiter == ";"
     assert [a.pattern for a in recipe.alignments] == ["{folder}/{utterance}.TextGrid"]
     assert recipe.speaker_tables[0].sex_column == 2
-    assert recipe.label_tables == ("labels.tsv",)
+    assert [table.file for table in recipe.label_tables] == ["labels.tsv"]
     assert recipe.parts["all"].size == ""
 
 

@@ -59,6 +59,8 @@ def read_labels(
         ids = [cells.get("utterance_id", "")]
         if not ids[0]:
             who = cells.get("speaker")
+            if who is None:
+                raise CorpusError(f"{path}: lacks the column utterance_id or speaker; {remedy}")
             ids = [name for name, one in (speakers or {}).items() if one == who] or [f"of {who}"]
         if value not in known or not _INDEX.fullmatch(index):
             also = ", VARIES, BAD or, of longer words, PENULTIMATE and the like"

@@ -15,7 +15,7 @@ from stressnet.corpus.images import stacked
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
 from stressnet.lexicon.contrast import STRESS, Contrast
-from stressnet.lexicon.stress import logit_difference
+from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.listen.words import Word, data_url, player
 from stressnet.models.answer import Answer
 from stressnet.regions.scene import TokenTimes
@@ -85,7 +85,7 @@ class WordRelevance:
 
         times, relevance = _known(self.word), self.relevance
         if self.contrast.is_stress:
-            times = replace(times, stress=self.answer.stress)
+            times = replace(times, stress=Stress(self.answer.stress))
         scene = Scene(
             times=times,
             tracks=self.word.tracks,

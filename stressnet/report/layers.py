@@ -44,6 +44,7 @@ from stressnet.report.style import (
     relevance_colormap,
     relevance_limit,
     symmetric_norm,
+    text_width_in,
 )
 
 _IMAGE_DARKNESS = 0.7  # Darkest grey under relevance; 1 is black
@@ -230,8 +231,12 @@ def add_colour_bar(ax: Ax, mesh: QuadMesh, label: str, ends: Sequence[str] = STR
     bar.set_label(label.format(power=power))
     colours = (STRESS_COLOURS[stress] for stress in CLASSES)
     limits = zip((box.y1, box.y0), ("top", "bottom"), strict=True)
+    widest_in = max(text_width_in(str(name), 5.5, "bold") for name in ends)
+    if widest_in > 0.4:  # reaches under the label
+        bar.ax.yaxis.label.set_size(5.0)
+    points = min(5.5, 5.5 * 0.56 / widest_in)
     for name, colour, (y, va) in zip(ends, colours, limits, strict=True):
-        look = {"fontsize": 5.5, "fontweight": "bold", "color": colour}
+        look = {"fontsize": points, "fontweight": "bold", "color": colour}
         figure.text(box.x1 + 0.05 / wide, y, str(name), va=va, **look)
     return bar_ax
 
