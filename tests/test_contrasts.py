@@ -153,6 +153,7 @@ def test_maps_speak_for_the_class_and_regions_for_stress(study: Path) -> None:
     assert set(summary["accent"]) == {"ALL", "ACCENTED", "UNACCENTED"} and "stress" not in summary
 
 
+@pytest.mark.long
 def test_every_command_uses_the_names(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, model, run = (study / name for name in ("corpus", "model", "run"))
     metrics = pd.read_csv(model / "metrics.csv")

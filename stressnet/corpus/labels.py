@@ -12,7 +12,7 @@ from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.problems import Problem, warnings_about
 
-_INDEX = re.compile(r"-1|\d{1,9}")
+_INDEX = re.compile(r"\d{1,9}")
 
 BAD = "BAD"
 _DECISIONS = (*Stress, "VARIES", BAD)
@@ -55,28 +55,29 @@ def read_labels(
     needed = (of, "utterance_id", "word_index") if contrast.is_stress else (of,)
     labels: dict[tuple[str, int], StressLabel] = {}
     for number, cells in read_named(path, needed, remedy):
-        value, index = cells[of].upper(), cells.get("word_index", str(EVERY_WORD))
+        value, index = cells[of].upper(), cells.get("word_index")
         ids = [cells.get("utterance_id", "")]
         if not ids[0]:
             who = cells.get("speaker")
             if who is None:
                 raise CorpusError(f"{path}: lacks the column utterance_id or speaker; {remedy}")
             ids = [name for name, one in (speakers or {}).items() if one == who] or [f"of {who}"]
-        if value not in known or not _INDEX.fullmatch(index):
+        if value not in known or not _INDEX.fullmatch("0" if index is None else index):
             also = ", VARIES, BAD or, of longer words, PENULTIMATE and the like"
             raise CorpusError(
-                f"{path}, line {number}: word_index '{index[:20]}', {of} '{value[:20]}'; expected "
-                f"a number from 0 and {', '.join(map(str, contrast.classes))}"
+                f"{path}, line {number}: word_index '{(index or '')[:20]}', {of} '{value[:20]}'; "
+                f"expected a number from 0 and {', '.join(map(str, contrast.classes))}"
                 f"{also if contrast.is_stress else ', BAD or an empty cell'}"
             )
         is_own = not contrast.is_stress and value != BAD
         word = " ".join(split_words(cells.get("word", "")))
         label = StressLabel("" if is_own else value, word, path.name, value if is_own else "")
-        for key in ((name, int(index)) for name in ids if value):
-            old = labels.setdefault(key, label)
+        place = EVERY_WORD if index is None else int(index)
+        for name in ids if value else []:
+            old = labels.setdefault((name, place), label)
             if (old.stress, old.value) != (label.stress, label.value):
                 raise CorpusError(
-                    f"{path}, line {number}: word {index} of '{key[0]}' is {value} here and "
+                    f"{path}, line {number}: word {index or 'any'} of '{name}' is {value} here and "
                     f"{old.stress or old.value} further up; keep one"
                 )
     return labels
