@@ -16,7 +16,7 @@ from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import scan
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_AGREEMENT, LABEL_ALIGNER
-from stressnet.errors import CorpusError
+from stressnet.errors import CheckpointError, CorpusError
 from stressnet.inference.jackknife import jackknife, mean_of
 from stressnet.inference.twoway import Estimate
 from stressnet.languages import ENGLISH
@@ -49,6 +49,7 @@ _SHOWN = ("token_id", "speaker", "utterance_id", "word_index", "word", "start_s"
 def run(config: ScoreConfig, source: Path, folder: RunFolder) -> Result:
     """Score every word; ``words`` and ``learners`` are tables of the result."""
     network = TrainedNetwork.of_any_length(config.model, folder.work.device)
+    network.info.contrast.only_stress(config.model, CheckpointError)
     if network.info.lengths != config.lengths:
         raise CorpusError(
             f"{config.model}: hears words of {network.info.lengths} syllables, not "
@@ -110,11 +111,11 @@ def words_of(
     parts = np.array_split(images.values[:], -(-len(tokens) // _AT_A_TIME))
     logits = np.concatenate([network.logits(np.array(part)) for part in parts])
     temperature = temperature_of(network)
-    answers = [Answer.among(network.info.classes, row, temperature) for row in logits]
+    answers = [Answer.among(network.info.contrast, row, temperature) for row in logits]
     words = tokens[list(_SHOWN)].rename(columns={"speaker": "learner"})
     expected = tokens["stress"].mask(tokens["label_source"].isin(_FROM_THE_SOUND))
     words["expected"], words["expected_by"] = expected, tokens["label_source"]
-    words["heard"] = [answer.stress.value for answer in answers]
+    words["heard"] = [str(answer.stress) for answer in answers]
     words["probability"] = [answer.probability for answer in answers]
     same = (words["heard"] == expected).map({True: "yes", False: "no"})
     words["match"] = same.mask(words["probability"] < sure, "not sure").mask(expected.isna(), "")
