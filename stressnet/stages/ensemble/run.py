@@ -22,6 +22,7 @@ def run(
 ) -> Result:
     """Join networks; the result has ``agreement``, see ``evaluation.tables.agreement_table``."""
     for one in models:
+        one.check_classes(corpus)
         one.check_images(corpus.images(one.info.preset))
     model, info = join_networks(models)
     folder.begin(

@@ -56,7 +56,10 @@ def _columns(words: Sequence[WordPrediction], contrast: Contrast) -> dict[str, s
     """What fields are called in tables; those of ensembles come last, if there is one."""
     names = [field.name for field in fields(WordPrediction)]
     names = names if any(word.n_members for word in words) else names[: -len(OF_ENSEMBLES)]
-    return dict(zip(names, names, strict=True)) | {"stress": contrast.column, "p_initial": contrast.p}
+    return dict(zip(names, names, strict=True)) | {
+        "stress": contrast.column,
+        "p_initial": contrast.p,
+    }
 
 
 def _agreement(word: WordPrediction) -> str:
