@@ -239,8 +239,8 @@ def test_what_is_only_done_for_disyllables_says_so(
         TrainedNetwork.load(study / "model")
     code, _, err = run_cli(capsys, "explain", study / "corpus", "pretrained", study / "other")
     assert code == 1 and "in words of 2 syllables, but those of" in err
-    code, _, err = run_cli(capsys, "measure", study / "corpus", study / "cues")
-    assert code == 1 and "only done for disyllables" in err and not (study / "cues").exists()
+    code, _, err = run_cli(capsys, "manipulate", study / "corpus", study / "stimuli")
+    assert code == 1 and "only done for disyllables" in err and not (study / "stimuli").exists()
 
 
 def test_corpora_of_longer_words_are_merged_and_exported(study: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stressnet.corpus.splits import VALIDATION_SPLITS
 from stressnet.corpus.store import LONGER_WORDS, Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER
 from stressnet.errors import CorpusError
-from stressnet.lexicon.contrast import Contrast
+from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress
 from stressnet.runs.names import inside
 from stressnet.runs.work import Progress
@@ -133,7 +133,7 @@ def sounds_of(corpus: Corpus, token_ids: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({*hashes[hashes.index.isin(token_ids)]} - {""}))
 
 
-def splits_of_fold(tokens: pd.DataFrame, fold: Fold, contrast: Contrast) -> pd.Series:
+def splits_of_fold(tokens: pd.DataFrame, fold: Fold, contrast: Contrast = STRESS) -> pd.Series:
     """The split of each token in one fold; raises if there are too few folds, speakers or words."""
     dealt = assign_folds(tokens, fold.n_folds, fold.seed, contrast)
     return fold_splits(dealt, fold.number - 1, fold.n_folds)["split"]
