@@ -26,7 +26,7 @@ from stressnet.stages.measure import measure_corpus
 from stressnet.stages.score import run as stage
 from stressnet.stages.score import score_learners
 from stressnet.stages.score.norms import deviations, differences, load_norms, norms_of
-from stressnet.stages.score.run import learners_of
+from stressnet.stages.score.run import learners_of, words_of
 
 FEW = {"anna": 210.0, "carl": 110.0}
 
@@ -163,11 +163,12 @@ def test_answers_are_the_networks_and_matches_follow(scored: Path) -> None:
 
 
 def test_what_only_the_sound_tells_is_not_expected(scored: Path) -> None:
-    tokens = Corpus.open(scored / "corpus").tokens.set_index("token_id")
-    words = words_in(scored).set_index("token_id")
-    from_sound = tokens["label_source"].isin(["aligner", "agreement"])
-    assert (words["expected"].isna() == (from_sound | tokens["stress"].isna())).all()
-    assert words.loc[~from_sound, "expected"].equals(tokens.loc[~from_sound, "stress"])
+    corpus = Corpus.open(scored / "corpus")
+    sources = ["aligner", "agreement", *["lexicon"] * (len(corpus.tokens) - 2)]
+    corpus.__dict__["tokens"] = corpus.tokens.assign(label_source=sources, stress="FINAL")
+    words = words_of(corpus, pd.DataFrame(), TrainedNetwork.load("pretrained"), 0.8, None)
+    assert words["expected"].isna().tolist() == [True, True, *[False] * (len(words) - 2)]
+    assert words["match"].tolist()[:2] == ["", ""] and "" not in words["match"].tolist()[2:]
 
 
 def test_one_learner_alone_gets_the_same(scored: Path, recordings: Path, tmp_path: Path) -> None:
