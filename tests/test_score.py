@@ -26,7 +26,7 @@ from stressnet.stages.measure import measure_corpus
 from stressnet.stages.score import run as stage
 from stressnet.stages.score import score_learners
 from stressnet.stages.score.norms import deviations, differences, load_norms, norms_of
-from stressnet.stages.score.run import learners_of, words_of
+from stressnet.stages.score.run import learners_of, share_of, words_of
 
 FEW = {"anna": 210.0, "carl": 110.0}
 
@@ -251,6 +251,14 @@ def test_a_learner_whose_words_have_no_expectation_has_no_share() -> None:
     )
     row = learners_of(words).iloc[0]
     assert row["n_words"] == 1 and row["n_expected"] == 0 and np.isnan(row["share"])
+
+
+def test_a_share_is_no_more_than_all() -> None:
+    heard = ["FINAL"] * 19 + ["INITIAL"]
+    known = pd.DataFrame({"expected": "FINAL", "heard": heard})
+    known["learner"], known["word"] = [f"s{k % 6}" for k in range(20)], [f"w{k}" for k in range(20)]
+    share = share_of(known)
+    assert share.value == 0.95 and share.high == 1.0 and 0.7 < share.low < 0.95
 
 
 def test_recipe_for_speechocean762(tmp_path: Path) -> None:

@@ -134,7 +134,9 @@ def share_of(known: pd.DataFrame) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan, "no word with one expected stress")
     values = np.array(known["heard"] == known["expected"], dtype=np.float64)[:, None]
     clusters = {"speakers": known["learner"], "words": known["word"]}
-    return jackknife(mean_of(values), len(known), clusters)[0]
+    share = jackknife(mean_of(values), len(known), clusters)[0]
+    low, high = np.clip([share.low, share.high], 0.0, 1.0)  # no share lies beyond
+    return Estimate(share.value, float(low), float(high), share.reason)
 
 
 def learners_of(words: pd.DataFrame) -> pd.DataFrame:
