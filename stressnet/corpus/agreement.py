@@ -62,21 +62,17 @@ def agreement_of_sources(tokens: pd.DataFrame) -> pd.DataFrame:
 
 def _kappa(initial: FloatArray, kept: FloatArray) -> FloatArray:
     """Kappa of the tokens of each set, shape (n_sets, 1)."""
-    from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
+    from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa, to_table
 
-    n_raters = initial.shape[1]
-    votes = np.column_stack([initial.sum(axis=1), n_raters - initial.sum(axis=1)])
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):
         for weight in kept.T:
-            if n_raters == 2:
-                one, other = initial.T
-                cells = [
-                    [(weight * a * b).sum() for b in (other, 1 - other)] for a in (one, 1 - one)
-                ]
-                found.append(cohens_kappa(np.array(cells), return_results=False))
+            said = initial[weight > 0].astype(int)
+            if initial.shape[1] == 2:
+                found.append(cohens_kappa(to_table(said, 2)[0], return_results=False))
             else:
-                found.append(fleiss_kappa(votes[weight > 0]))
+                n = said.sum(axis=1)
+                found.append(fleiss_kappa(np.column_stack([n, initial.shape[1] - n])))
     return np.array(found)[:, None]
 
 

@@ -49,18 +49,11 @@ def shapley_weights(names: Sequence[str]) -> FloatArray:
 def interaction_weights(names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
     """The same for pairs of names, alone and over all other names, (n_subsets, n_pairs) each."""
     n, pairs = len(names), [set(pair) for pair in combinations(names, 2)]
-    alone, overall = [], []
-    for some in map(set, subsets_of(names)):
-        signs = [-1.0 if len(some & pair) == 1 else 1.0 for pair in pairs]
-        others = [len(some - pair) for pair in pairs]
-        alone.append([s * (k == 0) for s, k in zip(signs, others, strict=True)])
-        overall.append(
-            [
-                s * factorial(k) * factorial(n - k - 2) / factorial(n - 1)
-                for s, k in zip(signs, others, strict=True)
-            ]
-        )
-    return np.array(alone), np.array(overall)
+    subsets = [set(some) for some in subsets_of(names)]
+    signs = np.array([[-1.0 if len(s & pair) == 1 else 1.0 for pair in pairs] for s in subsets])
+    others = np.array([[len(s - pair) for pair in pairs] for s in subsets])
+    share = [factorial(k) * factorial(n - k - 2) / factorial(n - 1) for k in range(n - 1)]
+    return signs * (others == 0), signs * np.array(share)[others]
 
 
 def subset_swings(responses: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
