@@ -191,7 +191,7 @@ def test_the_command(
 ) -> None:
     few = ("majority", DURATION, "nucleus_diff_f0_max_st", cb.FIVE, cb.LOGISTIC, cb.BOOSTING)
     chosen = [b for b in cb.baselines() if b.name in few]
-    monkeypatch.setattr(cb, "baselines", lambda: iter(chosen))
+    monkeypatch.setattr(cb, "baselines", lambda *_: iter(chosen))
     monkeypatch.setattr(
         cb.permutation_importance,
         "__kwdefaults__",

@@ -38,7 +38,10 @@ def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
     folder.begin(
         {**content, "run": [{**entry, "path": ""} for entry in content["run"]]},
         inputs={str(number): digest for number, digest in enumerate(_hashes(analysis))},
-        notes={"run": content["run"], **contrast.noted},
+        notes={
+            "run": content["run"],
+            **({} if contrast.is_stress else {"told_apart": str(contrast)}),
+        },
         steps=[Step("sum", sum(n.n_tokens * len(n.runs) for n in networks), seconds_each=0.01)],
     )
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}

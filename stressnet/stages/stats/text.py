@@ -12,7 +12,8 @@ from stressnet.statistics.claims import MORE_THAN
 def summary_text(result: Result) -> str:
     """The claims, and what else was made."""
     table = result.tables["claims"]
-    of = Contrast.in_manifest(result.manifest["parameters"]).column
+    named = result.manifest["parameters"].get("told_apart")  # `contrast` is a list of regions
+    of = Contrast.in_manifest({"contrast": named}).column
     main = table[(table["stratum"] == "ALL") & table["null"].isin(_SHOWN_NULLS)]
     lines = []
     for network, rows in main.groupby("network", sort=False):
