@@ -190,7 +190,7 @@ def test_few_tokens_and_missing_values_are_said() -> None:
     holes["effect"] = np.nan
     with pytest.raises(ConfigError, match="no token"):
         agreement_table(holes)
-    with pytest.raises(ConfigError, match="lack columns effect"):
+    with pytest.raises(ConfigError, match="lacks column effect"):
         agreement_table(pairs.drop(columns="effect"))
 
 

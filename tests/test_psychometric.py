@@ -211,7 +211,7 @@ def test_few_speakers_get_an_interval_over_words_and_a_remark() -> None:
 
 def test_bad_input_is_refused() -> None:
     data = observer(np.random.default_rng(12), n_tokens=10)
-    with pytest.raises(ConfigError, match="lack columns speaker"):
+    with pytest.raises(ConfigError, match="lacks column speaker"):
         psychometric_table(data.drop(columns="speaker"))
     with pytest.raises(ConfigError, match="no responses"):
         psychometric_table(data.iloc[:0])

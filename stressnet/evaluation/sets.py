@@ -58,21 +58,12 @@ AT_ONCE = 128
 
 @dataclass(frozen=True)
 class Unit:
-    """A network, or several whose logits are averaged.
+    """A network, or several (``members``) whose logits are averaged.
 
-    Parameters
-    ----------
-    members : tuple of str
-        Names of the networks; one for a single network.
-    logit_difference : ndarray, shape (n_tokens,)
-        First minus second class, in the order of the token table.
-    calibration : Calibration or None
-        None where there are no validation tokens.
-    balanced : bool
-        Whether its loss weighed the classes equally.
-    each : ndarray, shape (n_members, n_tokens)
-        Logit differences of the members of an ensemble that is one checkpoint; none of a mean of
-        several checkpoints.
+    ``logit_difference`` is the first minus the second class, in the order of the token table. There
+    is no ``calibration`` without validation tokens. ``balanced``: its loss weighed the classes
+    equally. ``each``, shape (n_members, n_tokens), are the logit differences of the members of an
+    ensemble that is one checkpoint; None for a mean of several checkpoints.
     """
 
     name: str
@@ -88,10 +79,7 @@ class Unit:
 def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
     """Checkpoint folders, those inside of other folders, or the network ``pretrained``.
 
-    Raises
-    ------
-    CheckpointError
-        If one is none of these, damaged, or given twice.
+    Raises :class:`CheckpointError` if one is none of these, damaged, or given twice.
     """
     found: list[Path] = []
     for path in paths:
@@ -133,18 +121,11 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
 
     Tokens of the training split, by the corpus or a fold, are left out if the corpus is the
     networks' own. In any other, tokens whose label is only the aligner's choice are left out.
+    Raises :class:`CorpusError` if no token is left.
 
-    Returns
-    -------
-    DataFrame
-        Columns of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
-        ``speaker_is_known``, ``class_index`` (0, 1), ``unstressed_vowel`` (``reduced`` or ``full``,
-        by its label) and ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
-
-    Raises
-    ------
-    CorpusError
-        If no token is left.
+    Columns are those of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
+    ``speaker_is_known``, ``class_index`` (0, 1), ``unstressed_vowel`` (``reduced`` or ``full``, by
+    its label) and ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
     """
     tokens = corpus.tokens.copy()
     if own and fold is not None:
@@ -173,19 +154,10 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
 class TestSets:
     """The tokens that networks are tested on.
 
-    Parameters
-    ----------
-    tokens : DataFrame
-        See :func:`token_table`.
-    masks : dict of str to ndarray of bool
-        See :func:`sets_of`.
-    fold : Fold or None
-        Whose splits these are, if not the corpus's own.
-    n_heard : int
-        Tokens by speakers who may have been trained on, by their name or in recordings that are
-        left out, in a corpus that is not the networks' own.
-    n_left_out : int
-        Further tokens of such a corpus: of recordings that were trained on, left out.
+    ``tokens`` is of :func:`token_table`, ``masks`` of :func:`sets_of`; ``fold`` says whose splits
+    these are, if not the corpus's own. In a corpus that is not the networks' own, ``n_heard``
+    tokens are by speakers who may have been trained on, by their name or in recordings that are
+    left out, and ``n_left_out`` further tokens, of recordings that were trained on, are left out.
     """
 
     __test__ = False  # no test, whatever its name says to pytest
@@ -202,15 +174,10 @@ class TestSets:
     def of(cls, corpus: Corpus, models: Sequence[TrainedNetwork]) -> TestSets:
         """What a corpus offers to test these networks on.
 
-        Raises
-        ------
-        ConfigError
-            If only some of the networks were trained on the corpus, or on other folds; or all its
-            recordings were trained on.
-        CorpusError
-            If no token belongs to a test set.
-        CheckpointError
-            If a network does not take the corpus's spectrograms.
+        Raises :class:`ConfigError` if only some of the networks were trained on the corpus, or on
+        other folds, or if all its recordings were trained on; :class:`CorpusError` if no token
+        belongs to a test set; :class:`CheckpointError` if a network does not take the corpus's
+        spectrograms.
         """
         own = is_own_corpus(models, corpus)
         fold = fold_of(models) if own else None

@@ -41,11 +41,8 @@ def scores_table(
 ) -> pd.DataFrame:
     """All metrics of all networks, and of :data:`ORACLE`, on all test sets.
 
-    Returns
-    -------
-    DataFrame
-        One row per ``model``, ``test_set`` and ``metric``: ``estimate``, ``low``, ``high``, ``n``,
-        ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``, ``majority_rate``, ``reason``.
+    One row per ``model``, ``test_set`` and ``metric``: ``estimate``, ``low``, ``high``, ``n``,
+    ``n_initial``, ``n_final``, ``n_speakers``, ``n_words``, ``majority_rate``, ``reason``.
     """
     how = {"seed": seed, "n_resamples": n_resamples}
     rows: list[dict[str, Any]] = []

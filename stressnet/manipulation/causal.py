@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stressnet.axes import FloatArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.inference.jackknife import jackknife, mean_of
 from stressnet.inference.twoway import Inference, holm
 from stressnet.manipulation.cues import needs_psola
@@ -120,9 +120,7 @@ def agreement_table(pairs: pd.DataFrame, *, seed: int = 0, n_null: int = N_NULL)
     taken out of relevance and its mean effect out of effects: what is known of this token beyond
     the cue's average.
     """
-    missing = [name for name in NEEDED if name not in pairs.columns]
-    if missing:
-        raise ConfigError(f"pairs of relevance and effect lack columns {', '.join(missing)}")
+    require_columns(pairs, NEEDED, "table of relevance and effects")
     finite = np.isfinite(pairs[["relevance", "effect"]].to_numpy(np.float64)).all(axis=1)
     kept = pairs[finite]
     if kept.empty:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from stressnet.axes import FloatArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.inference.jackknife import spread_of
 from stressnet.inference.twoway import infer
 
@@ -179,9 +179,7 @@ def psychometric_table(
     "cue")``. ``answers`` ({"decision", "probability"}): what a network answers: its class, as a
     listener would, or its probability.
     """
-    missing = [name for name in (*NEEDED, *by) if name not in responses.columns]
-    if missing:
-        raise ConfigError(f"responses lack columns {', '.join(missing)}")
+    require_columns(responses, (*NEEDED, *by), "table of responses")
     if responses.empty:
         raise ConfigError("no responses to fit psychometric functions to")
     rows = []

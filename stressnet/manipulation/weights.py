@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.inference.jackknife import spread_of
 from stressnet.inference.twoway import infer
 from stressnet.manipulation.psychometric import answers_of, clusters_of, counts_of, fit_logistic
@@ -40,9 +40,7 @@ def cue_weights(responses: pd.DataFrame, *, answers: str = "decision") -> pd.Dat
     odds of FINAL per standard deviation of the steps; weights are their absolute values over their
     sum. ``stronger`` names a cue if the interval of the weights excludes one half.
     """
-    missing = [name for name in NEEDED if name not in responses.columns]
-    if missing:
-        raise ConfigError(f"responses lack columns {', '.join(missing)}")
+    require_columns(responses, NEEDED, "table of responses")
     if responses.empty:
         raise ConfigError("no responses to two cues")
     rows = [

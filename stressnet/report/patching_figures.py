@@ -98,8 +98,8 @@ def plot_agreement(effects: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
             ax.set_xlabel("measured effect" if line == len(kinds) - 1 else "")
         name = {"time": "part of the word"}.get(kind, kind)
         grid[line, 0].set_ylabel(f"estimated effect of a {name}")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", markerscale=3)
+    entries = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside right center", markerscale=3)
     return figure
 
 
@@ -122,11 +122,8 @@ def plot_curves(circuit: pd.DataFrame) -> Figure:
             curves = part[part["ranking"] == name]
             kept, left = (curves[curves["measure"] == m] for m in ("faithfulness", "completeness"))
             look: Any = {"color": colour, "linewidth": wide}
-            mark: Any = {
-                "marker": MARKERS[number % len(MARKERS)],
-                "markersize": 3,
-                "markevery": 0.2,
-            }
+            marker = MARKERS[number % len(MARKERS)]
+            mark: Any = {"marker": marker, "markersize": 3, "markevery": 0.2}
             ax.plot(kept["n_units"], kept["mean"], label=name, **look, **mark)
             look |= {"linewidth": 0, "alpha": 0.12}
             ax.fill_between(kept["n_units"], kept["low"], kept["high"], **look)
@@ -221,21 +218,14 @@ def plot_edges(circuit: pd.DataFrame, every: pd.DataFrame) -> Figure:
             ax.annotate(name, at, (0, 5), textcoords="offset points", ha="center", **text)
     for reader, x in readers.items():
         ax.plot([x, x], [-tall, tall], color="#777777", linewidth=1.5, zorder=2)
-        ax.text(
-            x,
-            -tall - 0.15,
-            reader.removesuffix(":input"),
-            rotation=30,
-            ha="right",
-            va="top",
-            fontsize=6.0,
-        )
+        look: Any = {"rotation": 30, "ha": "right", "va": "top", "fontsize": 6.0}
+        ax.text(x, -tall - 0.15, reader.removesuffix(":input"), **look)
     largest = float(circuit["effect"].abs().max()) or 1.0
     for edge in circuit.head(MAX_EDGES).to_dict("records"):
         start, x = places[edge["unit"]], readers[edge["layer"]]
         stress = Stress.INITIAL if edge["effect"] > 0 else Stress.FINAL
         bend = 0.25 if x - start[0] > 1 else 0.0
-        look: Any = {
+        look = {
             "linewidth": 0.4 + 3.6 * abs(edge["effect"]) / largest,
             "color": STRESS_COLOURS[stress],
             "connectionstyle": f"arc3,rad={-bend if edge['effect'] > 0 else bend}",

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stressnet.axes import FloatArray
-from stressnet.errors import ConfigError
+from stressnet.errors import ConfigError, require_columns
 from stressnet.inference.twoway import holm, lower_limit
 from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.statistics.strata import ALL
@@ -206,9 +206,7 @@ def _checked(
     table: pd.DataFrame, measures: Sequence[str] | None, of: str = STRESS.column
 ) -> list[str]:
     chosen = list(measures or [m for m in SUMMARY_MEASURES if m in table.columns])
-    missing = [c for c in (*KEYS, of, *chosen) if c not in table.columns]
-    if missing:
-        raise ConfigError(f"table of relevance lacks column {', '.join(missing)}")
+    require_columns(table, (*KEYS, of, *chosen), "table of relevance")
     if table.empty or not chosen:
         raise ConfigError("table of relevance has no rows or no measure to summarise")
     unnamed = [c for c in ("token_id", "word", "speaker", "region") if table[c].isna().any()]
