@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,8 +141,8 @@ def save_figure(
 
     ``path``: name without suffix; its folder is made if needed. ``formats`` ({"png", "pdf",
     "svg"}): PNG has 200 dots per inch; in the others only spectrograms and maps are rasterised.
-    ``spoken``: code of the language of the data, to be named in the lower left corner unless it is
-    English. Raises `ConfigError` if a format is unknown or the folder cannot be written.
+    ``spoken``: code of the language of the data, to be named in the lower right corner unless it
+    is English. Raises `ConfigError` if a format is unknown or the folder cannot be written.
     """
     path, formats = Path(path), list(formats)
     check_names("figure format", formats, FORMATS)
@@ -151,7 +151,9 @@ def save_figure(
         path.parent.mkdir(parents=True, exist_ok=True)
         with style():
             if spoken != ENGLISH:
-                figure.text(0.004, 0.004, language(spoken).name, size=6, color="#555555")
+                # At the right: the page's caption below begins at the left.
+                look: Any = {"ha": "right", "size": 6, "color": "#555555"}
+                figure.text(0.996, 0.004, language(spoken).name, **look)
             for suffix in formats:
                 file = path.with_name(f"{path.name}.{suffix}")
                 # No dates: the same figure is the same file.
