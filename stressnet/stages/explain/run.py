@@ -45,7 +45,7 @@ def run(
     """
     config = _checked(config, network)
     info = network.info
-    images, preset = corpus.images(info.preset), info.presets[0]["name"]
+    images, preset = corpus.images(info.preset), info.presets[0].get("name", "")
     network.check_images(images)
     network.check_classes(corpus)
     chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
