@@ -184,7 +184,7 @@ def test_interrupted_explaining_continues(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stressnet.regions.project_corpus.project_run", interrupt)
+    monkeypatch.setattr("stressnet.stages.explain.tables.project_run", interrupt)
     with pytest.raises(KeyboardInterrupt):
         explain_corpus(demo / "corpus", demo / "model", tmp_path / "run")
     monkeypatch.undo()

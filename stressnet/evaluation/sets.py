@@ -303,7 +303,8 @@ def sets_of(
         sets["minimal_pairs/known_speakers"] = pairs & tokens["speaker_is_known"]
     sets["minimal_pairs/prosody_only"] = pairs & tokens["is_prosody_only_pair"]
     sets["minimal_pairs/vowel_changes"] = pairs & ~tokens["is_prosody_only_pair"]
-    sets["minimal_pairs/sources_agree"] = pairs & (tokens["label_agreement"] == "agree")
+    if "label_agreement" in tokens:  # not in corpora built before it was noted
+        sets["minimal_pairs/sources_agree"] = pairs & (tokens["label_agreement"] == "agree")
     if heard is not None:
         sets["all"] = split.notna()
         parts = {

@@ -28,7 +28,7 @@ from stressnet.corpus.building.tracks import compute_tracks
 from stressnet.corpus.changes import READINGS, readings_table, warnings_of
 from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import Recipe, load_recipe
-from stressnet.corpus.scan import scan
+from stressnet.corpus.scan import Scan, scan
 from stressnet.corpus.splits import check_speakers, read_splits
 from stressnet.corpus.store import LONGER_WORDS
 from stressnet.errors import FolderError
@@ -45,25 +45,7 @@ from stressnet.stages.validate import AUTO
 
 def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     """Build a corpus, continue building it, or add spectrogram presets to it."""
-    for preset in config.presets:
-        get_preset(preset)
-    recipe = _recipe(config, source, folder).spoken_in(config.language)
-    tagger = resolve_tagger(config.tagger) if recipe.language == ENGLISH else "none"
-    config = replace(config, recipe=recipe.name, language=recipe.language, tagger=tagger)
-    config = config.telling(recipe)
-    # What options name is read, so that a bad file costs nothing.
-    load_dictionary(config.dictionary, config.code)
-    if config.function_words is not None:
-        load_word_list(config.function_words)
-    if config.splits_file is not None:
-        read_splits(config.splits_file)
-    with folder.progress.stage("scan"):
-        found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
-    if config.part is not None:
-        found = shard_of(found, config.part)
-    found = found.with_labels(config.labels, config.tells)
-    if config.splits is not None and config.splits_file is None and found.recordings:
-        check_speakers(len({recording.speaker for recording in found.recordings}))
+    config, recipe, found = prepared(config, source, folder)
     request = make_request(recipe, source, found, config)
     audio_s = sum(recording.duration_s for recording in found.recordings)
     is_there = folder.begin(
@@ -97,6 +79,34 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
     results = build_counts(folder, tokens, found, rejected, presets, config)
     write_card(folder, recipe, tokens, results, config.tells)
     return Result.of(folder, results)
+
+
+def prepared(
+    config: BuildConfig, source: Path, folder: RunFolder
+) -> tuple[BuildConfig, Recipe, Scan]:
+    """Options with what the recipe decides, the recipe, and the recordings that are there.
+
+    What options name is read, so that a bad file costs nothing.
+    """
+    for preset in config.presets:
+        get_preset(preset)
+    recipe = _recipe(config, source, folder).spoken_in(config.language)
+    tagger = resolve_tagger(config.tagger) if recipe.language == ENGLISH else "none"
+    config = replace(config, recipe=recipe.name, language=recipe.language, tagger=tagger)
+    config = config.telling(recipe)
+    load_dictionary(config.dictionary, config.code)
+    if config.function_words is not None:
+        load_word_list(config.function_words)
+    if config.splits_file is not None:
+        read_splits(config.splits_file)
+    with folder.progress.stage("scan"):
+        found = scan(recipe, source, speakers=config.speakers, channel=config.channel)
+    if config.part is not None:
+        found = shard_of(found, config.part)
+    found = found.with_labels(config.labels, config.tells)
+    if config.splits is not None and config.splits_file is None and found.recordings:
+        check_speakers(len({recording.speaker for recording in found.recordings}))
+    return config, recipe, found
 
 
 def _recipe(config: BuildConfig, source: Path, folder: RunFolder) -> Recipe:

@@ -11,9 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from stressnet.corpus.layouts import layouts_of
-from stressnet.corpus.recipe import load_recipe
-from stressnet.corpus.scan import scan
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_AGREEMENT, LABEL_ALIGNER
 from stressnet.errors import CheckpointError, CorpusError
@@ -28,11 +25,12 @@ from stressnet.runs import Result, RunFolder, Step
 from stressnet.runs.problems import read_problems, warnings_about
 from stressnet.runs.tables import read_table
 from stressnet.stages.build_corpus import BuildConfig
+from stressnet.stages.build_corpus.run import prepared
 from stressnet.stages.build_corpus.run import run as build
 from stressnet.stages.measure.run import TABLE, measured
 from stressnet.stages.score import ScoreConfig
 from stressnet.stages.score.norms import deviations, load_norms
-from stressnet.stages.validate import AUTO, ReadingConfig
+from stressnet.stages.validate import ReadingConfig
 from stressnet.training.calibration import temperature_of
 
 _MOST_TOLD, _AT_A_TIME = 30, 1024
@@ -56,13 +54,6 @@ def run(config: ScoreConfig, source: Path, folder: RunFolder) -> Result:
             f"{config.syllables}; give --syllables {network.info.lengths}, or another --model"
         )
     norms: pd.DataFrame | None = load_norms(config.reference)
-    # Read once more by the build, but what cannot be read must not cost an earlier result.
-    is_named = config.recipe != AUTO
-    recipe = load_recipe(config.recipe) if is_named else layouts_of(source)[0].recipe
-    if not scan(recipe, source, speakers=config.speakers).recordings:
-        raise CorpusError(f"{source}: no recordings; see 'stressnet validate {source}'")
-    reads = {"model": network, **({"reference": config.reference} if config.reference else {})}
-    folder.begin(config, reads, steps=[Step("score", 1, "runs", 60.0)])
     reading = {field.name: getattr(config, field.name) for field in fields(ReadingConfig)}
     if config.language is None and network.language != ENGLISH:
         reading["language"] = network.language
@@ -70,6 +61,10 @@ def run(config: ScoreConfig, source: Path, folder: RunFolder) -> Result:
     aligner = config.aligner or ("pocketsphinx" if is_english else "kaldi-gmm")
     look: dict[str, Any] = {"presets": tuple(one["name"] for one in network.info.presets)}
     options = BuildConfig(**reading, aligner=aligner, no_splits=True, **look)
+    if not prepared(options, source, folder)[2].recordings:
+        raise CorpusError(f"{source}: no recordings; see 'stressnet validate {source}'")
+    reads = {"model": network, **({"reference": config.reference} if config.reference else {})}
+    folder.begin(config, reads, steps=[Step("score", 1, "runs", 60.0)])
     with folder.folder("corpus", "corpus") as child:
         build(options, source, child)
     corpus = Corpus.of_any_length(folder.path / "corpus")
