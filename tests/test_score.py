@@ -139,7 +139,7 @@ def test_answers_are_the_networks_and_matches_follow(scored: Path) -> None:
     logits = network.logits(np.array(corpus.images("stressnet").values))
     temperature = json.loads((network.path / "calibration.json").read_text())["temperature"]
     for (_, row), own in zip(words.iterrows(), logits, strict=True):
-        answer = Answer.among(network.info.classes, own, temperature)
+        answer = Answer.among(network.info.contrast, own, temperature)
         assert (row["heard"], row["probability"]) == (
             answer.stress.value,
             pytest.approx(answer.probability, rel=1e-4),

@@ -135,9 +135,7 @@ def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataF
     train = tokens["split"] == "train"
     known = set(tokens.loc[train, "speaker"]) if own else set()
     tokens["speaker_is_known"] = tokens["speaker"].isin(known)
-    contrast = corpus.contrast
-    indices = tokens[contrast.column].map({one: k for k, one in enumerate(contrast.classes)})
-    tokens["class_index"] = indices
+    tokens["class_index"] = corpus.contrast.indices_in(tokens)
     first = tokens["stress"] == Stress.INITIAL.value
     unstressed = tokens["nucleus_2"].where(first, tokens["nucleus_1"])
     is_reduced = unstressed.isin(language_of(tokens).reduced)

@@ -128,6 +128,10 @@ class Contrast:
         """The classes in a sentence: *INITIAL from FINAL stress*."""
         return self.say(f"{', '.join(self.classes[:-1])} from {self.classes[-1]}")
 
+    def indices_in(self, tokens: pd.DataFrame) -> pd.Series:
+        """The number of each token's class, from 0; missing where it has none."""
+        return tokens[self.column].map({one: k for k, one in enumerate(self.classes)})
+
     def say(self, one: object) -> str:
         """A class in a sentence: *INITIAL stress*, *ACCENTED*."""
         return f"{one} stress" if self.is_stress else str(one)

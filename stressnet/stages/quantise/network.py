@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stressnet.axes import FloatArray
 from stressnet.corpus.store import Corpus
-from stressnet.evaluation.sets import TestSets, class_indices
+from stressnet.evaluation.sets import TestSets
 from stressnet.explain import explain_batch
 from stressnet.lexicon.stress import logit_difference
 from stressnet.models.checkpoint import TrainedNetwork
@@ -64,7 +64,8 @@ class OneNetwork:
     def tables(self) -> dict[str, pd.DataFrame]:
         """All tables of the network."""
         config, layers = self.config, self.net.layers
-        labels = torch.tensor(class_indices(self.calibration)).to(self.network.device)
+        indices = self.corpus.contrast.indices_in(self.calibration).to_numpy(np.int64)
+        labels = torch.tensor(indices, device=self.network.device)
         with self.folder.progress.stage(f"scores of {self.network.name}"):
             parts = []
             for name in self.composites:
