@@ -129,6 +129,8 @@ def test_tables_by_hand() -> None:
         "the answer turns in 100 % of tokens (a random one: 25 %; relevance names it, too)"
     )
     assert not list(word_sentences(words, 43))
+    (sentence,) = word_sentences(words.assign(turned=0.0), 3)
+    assert sentence == "No single one of the phones turns the answer in present (INITIAL)."
 
 
 def test_names() -> None:

@@ -125,6 +125,18 @@ def test_relevance_on_one_preset_is_the_mean_of_the_members(tmp_path: Path) -> N
     np.testing.assert_allclose(got, sum(maps) / 3, rtol=1e-9, atol=1e-15)
 
 
+def test_rules_suit_members_with_different_attention(tmp_path: Path) -> None:
+    members = [
+        network_of(tmp_path, 1, info_of(name, "low", LOW)) for name in ("transformer", "nuclei")
+    ]
+    model, info = join_networks(members)
+    inputs = torch.from_numpy(images_of(1).parts[0].values).double()[:, None]
+    explained = explain_batch(model.double(), inputs, info.composite)
+    assert float(explained.conservation().relative_residual.max()) < 1e-9
+    answers = np.mean([one.logits(inputs[:, 0].float().numpy())[0] for one in members], axis=0)
+    assert float(explained.output[0]) == pytest.approx(answers[0] - answers[1], abs=1e-5)
+
+
 def test_cells_are_shared_by_their_overlap() -> None:
     """By hand: cells of 10 on cells of 20 that begin 5 later."""
     shares = cell_shares(np.array([5.0, 15.0, 25.0]), np.array([15.0, 35.0]))

@@ -77,7 +77,7 @@ class CheckpointInfo:
         """Propagation rules that suit it; of an ensemble those for attention, if any has it."""
         members = self.training.get("members") or [{"architecture": self.architecture}]
         names = [get_spec(one["architecture"]).composite for one in members]
-        return next((name for name in ("attn-lrp", "epsilon-gamma-cp") if name in names), names[0])
+        return next((name for name in ("epsilon-gamma-cp", "attn-lrp") if name in names), names[0])
 
     def check_input(
         self, preset: str, preset_parameters: Mapping[str, Any], shape: tuple[int, int]

@@ -140,7 +140,9 @@ def word_sentences(table: pd.DataFrame, min_tokens: int) -> Iterator[str]:
     groups = [part for _, part in often.groupby(["kind", "word", "stress"], sort=False)]
     groups.sort(key=lambda part: (part["kind"].iloc[0] == CUES, -part["n_tokens"].max()))
     for kind in (PHONES, CUES):
-        for here in [part for part in groups if part["kind"].iloc[0] == kind][:MOST_WORDS]:
+        own = [part for part in groups if part["kind"].iloc[0] == kind][:MOST_WORDS]
+        firm = [part for part in own if not part["turned"].any()]
+        for here in (part for part in own if part["turned"].any()):
             best, least = here.iloc[0], here.iloc[-1]
             named = str(here["unit"].iloc[int(here["relevance"].to_numpy().argmax())])
             too = "it, too" if named == best["unit"] else unit_name(named)
@@ -152,6 +154,9 @@ def word_sentences(table: pd.DataFrame, min_tokens: int) -> Iterator[str]:
                 f"{_percent(best['random_turned'])}; relevance names {too}). Least matters "
                 f"{unit_name(least['unit'])} ({least['phone']}): {_percent(least['turned'])}."
             )
+        if firm:
+            words = (f"{part['word'].iloc[0].lower()} ({part['stress'].iloc[0]})" for part in firm)
+            yield f"No single one of the {kind} turns the answer in {', '.join(words)}."
 
 
 def decisive_text(tables: dict[str, pd.DataFrame], baseline: str, min_tokens: int) -> str:
