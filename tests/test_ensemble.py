@@ -186,6 +186,7 @@ def test_votes_and_agreement_by_hand() -> None:
     tokens = pd.DataFrame(
         {
             "stress": ["INITIAL", "FINAL", "INITIAL", "FINAL"],
+            "class_index": [0, 1, 0, 1],
             "speaker": list("abab"),
             "lemma": list("wxyz"),
         }
