@@ -102,10 +102,10 @@ def join_networks(networks: Sequence[TrainedNetwork]) -> tuple[Ensemble, Checkpo
         info, preset = one.info, one.info.preset_parameters
         if info.architecture == ENSEMBLE:
             raise ConfigError(f"{one.path}: is an ensemble itself; name its members")
-        if (one.language, info.lengths, info.classes) != (
-            *(first.language, first.info.lengths),
-            first.info.classes,
-        ) or presets.setdefault(info.preset, preset) != preset:
+        own, others = (
+            (x.language, x.info.lengths, x.info.classes, x.info.contrast) for x in (one, first)
+        )
+        if own != others or presets.setdefault(info.preset, preset) != preset:
             raise CheckpointError(
                 f"{one.path}: is of another language, other classes, or another preset of the same "
                 f"name than {first.path}; such networks cannot be averaged"
@@ -150,7 +150,7 @@ def _training(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What all trainings agree in, and all that was trained on in any."""
     shared = {
         name: each[0][name]
-        for name in ("language", "syllables", "fold")
+        for name in ("language", "syllables", "fold", "contrast")
         if name in each[0] and all(one.get(name) == each[0][name] for one in each)
     }
     if any(one.get("all_tokens") for one in each):
