@@ -74,12 +74,11 @@ CUES: tuple[Cue, ...] = (
     Cue("formants_suspect", "formants", VOWEL, None, is_flag=True),
 )
 
-WORD_COLUMNS: tuple[str, ...] = (
+WORD_COLUMNS: tuple[str, ...] = (  # Cues of the whole token
     *("word_duration_s", "word_relative_duration", "word_f0_mean_hz", "word_f0_mean_st"),
     *("word_f0_range_st", "word_voiced_fraction", "word_intensity_mean_db"),
     "speech_rate_syllables_per_s",
 )
-"""Cues of the whole token."""
 
 ID_COLUMNS: tuple[str, ...] = (
     *("token_id", "utterance_id", "speaker", "sex", "word", "family", "stress", "label_source"),

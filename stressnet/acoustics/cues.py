@@ -51,11 +51,9 @@ from stressnet.intervals import Interval
 from stressnet.lexicon.pronunciation import is_vowel
 from stressnet.lexicon.stress import MOST_SYLLABLES
 
-MIDDLE = (0.3, 0.7)
-"""Part of a vowel in which formants are measured: away from the neighbours' transitions."""
+MIDDLE = (0.3, 0.7)  # Part of a vowel in which formants are measured, away from transitions
 
-SUSPECT_SHARE = 0.5
-"""Share of wide-band frames in the middle of a vowel from which its formants are suspect."""
+SUSPECT_SHARE = 0.5  # Formants are suspect if more of the frames in the middle are wide-band
 
 MIN_SYLLABLES = 3  # A rate of fewer syllables is the words' own duration over again and is missing
 

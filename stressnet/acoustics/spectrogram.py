@@ -141,7 +141,7 @@ class SpectrogramPreset:
             raise ConfigError(f"spectrogram preset is not usable: {error}") from None
 
 
-PRESETS: dict[str, SpectrogramPreset] = {
+PRESETS: dict[str, SpectrogramPreset] = {  # Presets by name. `PRESETS[p.name] = p` adds one
     preset.name: preset
     for preset in (
         SpectrogramPreset(name="stressnet"),
@@ -158,7 +158,6 @@ PRESETS: dict[str, SpectrogramPreset] = {
         ),
     )
 }
-"""Presets by name. ``PRESETS[p.name] = p`` adds one."""
 
 
 def get_preset(name: str) -> SpectrogramPreset:

@@ -10,10 +10,9 @@ UTTERANCE_TIERS = frozenset(
     "utterance utterances utt sentence sentences phrase phrases text texts tx transcript "
     "transcription transcriptions default".split()
 )
-ABOUT_SPEECH = re.compile(
+ABOUT_SPEECH = re.compile(  # Names of tiers that hold no speech
     r"note|comment|nois|event|syllab|stress|tone|point|pos\b|gloss|translat|gesture|gaze", re.I
 )
-"""Names of tiers that hold no speech."""
 
 _SPEAKER_SEPARATOR = " - "
 

@@ -47,7 +47,7 @@ class Topics(click.Group):
                 formatter.write_dl(rows)
 
 
-TOPICS = {
+TOPICS = {  # Names of all commands, as `stressnet --help` shows them
     "Start here": "demo look predict score validate build-corpus train explain report doctor",
     "Corpora": "inspect fetch recipes languages corpus",
     "Acoustic cues": "measure cue-baselines manipulate psychometrics",
@@ -55,7 +55,6 @@ TOPICS = {
     "Relevance": "stats decisive power regions word export-praat export-r",
     "What to believe": "assess validate-methods causal-agreement findings patch sensitivity",
 }
-"""Names of all commands, as ``stressnet --help`` shows them."""
 
 
 @click.group(

@@ -74,13 +74,12 @@ class _Command(click.Command):
         formatter.write_text(f"Example: {call}")
 
 
-_TYPED = {
+_TYPED = {  # What stands in examples for arguments that are no single folder of that name
     "my-file": "word.wav --word permit",
     "my-corpora": "my-corpus another-corpus",
     "my-source": "my-run",
     "python -m ": "",
 }
-"""What stands in examples for arguments that are no single folder of that name."""
 
 
 def _arguments(stage: Stage) -> list[click.Parameter]:

@@ -259,7 +259,7 @@ def _print_example(context: click.Context, _: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
-EXAMPLE_OPTION = click.Option(
+EXAMPLE_OPTION = click.Option(  # `stressnet stats --example`
     ["--example"],
     is_flag=True,
     is_eager=True,
@@ -267,4 +267,3 @@ EXAMPLE_OPTION = click.Option(
     callback=_print_example,
     help="Print a commented CONFIG.toml and stop.",
 )
-"""``stressnet stats --example``."""

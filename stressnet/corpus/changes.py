@@ -20,11 +20,10 @@ READING_COLUMNS = ("utterance_id", "written", "read", "rule")
 
 Changes = Mapping[str, Sequence[Change]]  # By utterance, what is not read as its transcript has it
 
-_LOOKS = {
+_LOOKS = {  # Marks that no other convention has
     "chat": re.compile(r"&[-=+~]\w|\[/+\]|\+\.\.\.|\*[A-Z]{3}:"),
     "fave": re.compile(r"\{(?:LG|NS|BR|CG|SL|LS)\}"),
 }
-"""Marks that no other convention has."""
 
 
 def warnings_of(changes: Changes, convention: str) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ from stressnet.errors import CorpusError, StressnetError
 from stressnet.media import AUDIO_ENDINGS
 from stressnet.runs.problems import Severity
 
-_SIGNATURES = {
+_SIGNATURES = {  # Files without which a shipped recipe is not tried
     "mfa": r"aligned/.*\.(TextGrid|json|csv)|.*\.(json|csv)",
     "ctm": r"all\.words\.ctm",
     "lhotse": r"(supervisions|cuts)\.jsonl(\.gz)?",
@@ -34,7 +34,6 @@ _SIGNATURES = {
     "buckeye": r".*\.words",
     "ljspeech": r"metadata\.csv",
 }
-"""Files without which a shipped recipe is not tried."""
 
 _ALIGNMENT_ENDINGS = (".textgrid", ".eaf", ".cha", ".json", ".vtt", ".srt", ".csv", ".tsv")
 _TEXT_ENDINGS = (".txt", ".lab")

@@ -19,7 +19,7 @@ TRIGGERS = r"\d²³¹½⅓⅔¼¾#$£€¥¢&%@+=°"
 
 SCALES = "hundred|thousand|million|billion|trillion"
 
-UNITS = {
+UNITS = {  # Units behind a number; the plural goes where the bar is, or at the end
     "mm": "millimeter",
     "cm": "centimeter",
     "km": "kilometer",
@@ -34,7 +34,6 @@ UNITS = {
     "°c": "degree| Celsius",
     "°f": "degree| Fahrenheit",
 }
-"""Units behind a number; the plural goes where the bar is, or at the end."""
 
 _CURRENCIES = {
     "$": ("dollar", "dollars", "cent", "cents"),

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WINDOW = 32
-_LEAST_MOVEMENT = 4 * _WINDOW
-"""Steps of 16 bits that a window must go through: digital silence is everywhere the same."""
+_LEAST_MOVEMENT = 4 * _WINDOW  # In steps of 16 bits; digital silence is the same everywhere
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 

@@ -47,11 +47,7 @@ from stressnet.errors import CorpusError
 from stressnet.intervals import Interval
 from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.contrast import Contrast
-from stressnet.lexicon.stress import (
-    DISYLLABLES,
-    MOST_SYLLABLES,
-    WordLengths,
-)
+from stressnet.lexicon.stress import DISYLLABLES, MOST_SYLLABLES, WordLengths
 from stressnet.runs.checks import check_files
 from stressnet.runs.manifest import read_manifest
 from stressnet.runs.names import inside, safe_name
@@ -148,6 +144,12 @@ class Corpus:
         return corpus
 
     @property
+    def _first_source(self) -> dict[str, Any]:
+        """Parameters of its build, or of the first one of several that were merged."""
+        parameters = self.manifest["parameters"]
+        return (parameters.get("sources") or [parameters])[0]
+
+    @property
     def name(self) -> str:
         """The recipe's name."""
         return str(self.manifest["parameters"]["recipe"])
@@ -161,22 +163,16 @@ class Corpus:
     @property
     def language(self) -> str:
         """Code of the language; corpora of older versions are English."""
-        parameters = self.manifest["parameters"]
-        first = (parameters.get("sources") or [parameters])[0]
-        return str(first.get("language") or ENGLISH)
+        return str(self._first_source.get("language") or ENGLISH)
 
     @property
     def lengths(self) -> WordLengths:
         """How many syllables its words have."""
-        parameters = self.manifest["parameters"]
-        first = (parameters.get("sources") or [parameters])[0]
-        return WordLengths.parse(str(first.get("syllables") or 2))
+        return WordLengths.parse(str(self._first_source.get("syllables") or 2))
 
     @property
     def _named(self) -> Contrast:
-        parameters = self.manifest["parameters"]
-        first = (parameters.get("sources") or [parameters])[0]
-        return Contrast.in_manifest(first)
+        return Contrast.in_manifest(self._first_source)
 
     @cached_property
     def contrast(self) -> Contrast:

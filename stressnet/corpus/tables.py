@@ -60,10 +60,9 @@ def token_types(n_syllables: int = 2, contrast: Contrast = STRESS) -> dict[str, 
     return {**_ABOUT_TOKENS, contrast.column: _STRING, **times, **of_vowels, **_FROM_WHERE}
 
 
-SPLIT_TYPES: Mapping[str, str] = dict.fromkeys(
+SPLIT_TYPES: Mapping[str, str] = dict.fromkeys(  # Columns that dealing the splits adds
     ("corpus", "family", "speaker_set", "family_set", "split"), _STRING
 )
-"""Columns that dealing the splits adds."""
 
 RESERVED = {*token_types(4), *SPLIT_TYPES} - {STRESS.column} | set(
     "language lemma row image position correct output region missing measure metric model "
@@ -81,7 +80,7 @@ PHONE_TYPES: Mapping[str, str] = {
     "role": _STRING,
 }
 
-NOT_TOKEN_TYPES: Mapping[str, str] = {
+NOT_TOKEN_TYPES: Mapping[str, str] = {  # Columns of the table of words that are no tokens
     "utterance_id": _STRING,
     "word_index": _INT,
     "word": _STRING,
@@ -89,9 +88,8 @@ NOT_TOKEN_TYPES: Mapping[str, str] = {
     "end_s": _FLOAT,
     "reason": _STRING,
 }
-"""Columns of the table of words that are no tokens."""
 
-STRETCH_TYPES: Mapping[str, str] = {
+STRETCH_TYPES: Mapping[str, str] = {  # Columns of the table of stretches of longer words
     **dict.fromkeys(("token_id", "utterance_id", "speaker", "word"), _STRING),
     **dict.fromkeys(("word_index", "first_syllable"), _INT),
     **dict.fromkeys(("stress", "pronunciation"), _STRING),
@@ -100,7 +98,6 @@ STRETCH_TYPES: Mapping[str, str] = {
     **dict.fromkeys(("excerpt_start_s", "excerpt_duration_s"), _FLOAT),
     "rate_hz": _INT,
 }
-"""Columns of the table of stretches of longer words."""
 
 
 def arrow_schema(types: Mapping[str, str]) -> pa.Schema:

@@ -25,11 +25,9 @@ from stressnet.lexicon.pronunciation import Pronunciation
 from stressnet.lexicon.stress import CLASSES, DISYLLABLES, MOST_SYLLABLES, Stress, WordLengths
 from stressnet.lexicon.syllables import Syllables, syllabify
 
-MIN_DURATION_S = 0.1
-"""Shorter 'words' are alignment errors: two syllables cannot be said in 100 ms, more in more."""
+MIN_DURATION_S = 0.1  # Shorter 'words' are alignment errors: no two syllables take less
 
-MAX_DURATION_S = 2.0
-"""Longer 'words' of two syllables are alignment errors; half of it more for each further one."""
+MAX_DURATION_S = 2.0  # Longer ones are, too; half of it more for each syllable after the second
 
 REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
 REJECT_OTHER_LENGTH_HERE = "spoken variant of another number of syllables"
@@ -43,8 +41,7 @@ REJECT_NO_CLASS = "no {} in the label table"
 REJECT_STRESS = "stress is not {}"
 REJECT_STRESS_UNKNOWN = "stress that shifts or is not known"
 
-MAX_SHARE_OF_FOREIGN_PHONES = 0.2
-"""With more, the tier is in another alphabet, and the recording is refused as a whole."""
+MAX_SHARE_OF_FOREIGN_PHONES = 0.2  # With more, all of the recording is refused
 
 LABEL_TABLE = "table"
 LABEL_ALIGNER = "aligner"

@@ -82,7 +82,7 @@ ABBREVIATIONS = {
 which it is.
 """
 
-TITLES = {
+TITLES = {  # Read in full only before a capital letter: *gen.* may be much else
     "capt": "captain",
     "col": "colonel",
     "gen": "general",
@@ -94,7 +94,6 @@ TITLES = {
     "sen": "senator",
     "sgt": "sergeant",
 }
-"""Read in full only before a capital letter: *gen.* may be much else."""
 
 _DOTTED = {"e.g.": "for example", "i.e.": "that is", "ph.d.": "P H D", "u.k.": "U K"}
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"

@@ -58,7 +58,7 @@ class Plan:
 
 DEFAULT_PLAN = Plan()
 
-SMALL_PLAN = Plan(
+SMALL_PLAN = Plan(  # A few minutes on two cores
     sets=("f1", "f2", "tilt"),
     n_words=320,
     n_scored=32,
@@ -72,4 +72,3 @@ SMALL_PLAN = Plan(
     seeds=("logit-difference",),
     max_epochs=20,
 )
-"""A few minutes on two cores."""

@@ -44,11 +44,10 @@ MIN_PART = 0.25  # The same for the part of a rival's cells that is left
 _BANDS = ("F0", "harmonics", *(f"F{k}" for k in range(1, N_FORMANTS + 1)))
 _PARTS = (*_BANDS, "low", "high", "vowel_edges", "onset", "coda")
 
-CANDIDATES: tuple[str, ...] = (
+CANDIDATES: tuple[str, ...] = (  # Names of all candidate regions, in the order of tables
     *(f"{part}_{syllable}" for syllable in (1, 2) for part in _PARTS),
     *("word_start", "word_end", "before", "after", "padding"),
 )
-"""Names of all candidate regions, in the order of tables."""
 
 _PAIRS = [("word_start", "word_end"), ("before", "after"), *((f"{p}_1", f"{p}_2") for p in _PARTS)]
 _MIRRORED = dict([*_PAIRS, *((other, one) for one, other in _PAIRS)])

@@ -24,11 +24,10 @@ VOWEL_MEASURES = tuple(
     "f0_level_st f0_slope_st_per_s f0_peak_position log_duration intensity_db tilt_db log_f1 "
     "log_f2 log_f3 peripherality consonant_db".split()
 )
-MEASURES: tuple[str, ...] = (
+MEASURES: tuple[str, ...] = (  # All measured cues
     *(f"{name}_{k}" for k in ("1", "2", "diff") for name in VOWEL_MEASURES),
     "word_duration_s",
 )
-"""All measured cues."""
 
 TOLERANCES: dict[str, float] = {
     "f0_level_st": 1.0,

@@ -43,7 +43,7 @@ class Voice:
         return 5250.0 * self.tract
 
 
-VOICES: dict[str, Voice] = {
+VOICES: dict[str, Voice] = {  # Voices by name
     voice.name: voice
     for voice in (
         Voice("alder", 104.0, 0.92, open_phase=0.55, tilt_db=6.0, breath_db=36.0, flutter=0.10),
@@ -56,7 +56,6 @@ VOICES: dict[str, Voice] = {
         Voice("rowan", 196.0, 1.01, open_phase=0.70, tilt_db=9.0, breath_db=44.0, flutter=0.06),
     )
 }
-"""Voices by name."""
 
 
 def get_voices(names: tuple[str, ...] | list[str] | None = None) -> list[Voice]:
@@ -87,7 +86,7 @@ _PEAK_WIDTH = 0.25  # of the vowel, standard deviation of an F0 peak
 STOPS = ("P", "T", "K")
 FRICATIVES = ("F", "S", "SH")
 
-_LOCI: dict[str, tuple[float, float, float]] = {
+_LOCI: dict[str, tuple[float, float, float]] = {  # Factors on the neutral F1 to F3 at a consonant
     "P": (0.75, 0.80, 0.95),
     "F": (0.75, 0.82, 0.97),
     "T": (0.70, 1.10, 1.03),
@@ -95,7 +94,6 @@ _LOCI: dict[str, tuple[float, float, float]] = {
     "SH": (0.70, 1.18, 1.00),
     "K": (0.72, 1.22, 0.93),
 }
-"""Factors on the neutral F1 to F3 at a consonant."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from stressnet.acoustics.cue_table import (
 )
 from stressnet.errors import ConfigError
 
-QUANTITIES: dict[str, str] = {
+QUANTITIES: dict[str, str] = {  # What can be a target, and the lab's name of the cue
     "f1_hz": "f1",
     "f2_hz": "f2",
     "f3_hz": "f3",
@@ -28,7 +28,6 @@ QUANTITIES: dict[str, str] = {
     "intensity_mean_db": "intensity",
     "duration_s": "duration",
 }
-"""What can be a target, and the lab's name of the cue."""
 
 FORMANTS = ("f1_hz", "f2_hz", "f3_hz")
 

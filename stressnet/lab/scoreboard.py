@@ -34,14 +34,13 @@ PLACED_CUES = ("f0_level", "f0_peak", "f1", "f2", "f3", "reduction", "tilt")
 
 NATURAL = "natural"  # What the cues of localised targets in natural words begin with
 
-QUESTIONS: Mapping[str, tuple[str, ...]] = {
+QUESTIONS: Mapping[str, tuple[str, ...]] = {  # What users ask of a map, and the cues that test it
     "formants": ("f1", "f2", "f3", "reduction"),
     "pitch": ("f0_level", "f0_peak"),
     "spectral tilt": ("tilt",),
     "consonants": ("consonant",),
     "natural words": tuple(f"{NATURAL} {cue}" for cue in ("f1", "f2", "f3", "f0_level", "tilt")),
 }
-"""What users ask of a map, and the cues that test it."""
 
 BAR_FIRST, BAR_FALSE = 0.95, 0.05
 """Least share of units whose true region comes first, and largest share of false positives."""

@@ -260,13 +260,12 @@ KEPT = 0.1
 the draws of other words."""
 
 
-CONTROLS = {
+CONTROLS = {  # Broken explanations by name
     "time-reversed": "sounding frames in reverse order; padding as it was",
     "frequency-flipped": "the lowest bin becomes the highest",
     "other-word": "the map of another word, drawn so that no word keeps its own",
     "random": "noise with the spread of each map, on sounding frames",
 }
-"""Broken explanations by name."""
 
 
 def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:

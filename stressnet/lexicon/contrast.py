@@ -181,5 +181,4 @@ class Wanted:
     only_stress: str = ""
 
 
-ORDINARY = Wanted()
-"""Disyllables, for their stress."""
+ORDINARY = Wanted()  # Disyllables, for their stress

@@ -33,8 +33,7 @@ class PartOfSpeech(StrEnum):
     OTHER = "other"
 
 
-Tagger = Callable[[Sequence[str]], list[PartOfSpeech]]
-"""Gives one part of speech for each word of an utterance."""
+Tagger = Callable[[Sequence[str]], list[PartOfSpeech]]  # One for each word
 
 TAGGERS = ("auto", "spacy", "crf", "none")
 

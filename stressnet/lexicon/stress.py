@@ -51,13 +51,8 @@ MOST_SYLLABLES = len(FROM_THE_END)  # Words may be so long
 class WordLengths:
     """How many syllables words have, from ``shortest`` to ``longest``, and hence their classes.
 
-    Raises
-    ------
-    ConfigError
-        If this is not 2 to 4, the shorter first.
+    Raises `ConfigError` if this is not 2 to 4, the shorter first.
 
-    Examples
-    --------
     >>> [str(stress) for stress in WordLengths.parse("3").classes]
     ['ANTEPENULTIMATE', 'PENULTIMATE', 'FINAL']
     """

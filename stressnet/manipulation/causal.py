@@ -51,19 +51,17 @@ ALL_CUES = "(cues of a token)"  # Name of the rows about the ranking of cues wit
 
 MIN_TOKENS, MIN_CUES = 10, 3
 
-N_NULL = 1999
-"""Draws of each null: enough for the smallest p-value to survive Holm over forty tests."""
+N_NULL = 1999  # Draws of each null, so that the smallest p-value survives Holm over forty tests
 
 NEEDED = ("token_id", "speaker", "word", "method", "cue", "relevance", "effect", "stress_predicted")
 """Columns that pairs of relevance and effect must have."""
 
-COLUMNS = (
+COLUMNS = (  # Columns of `agreement_table`
     *("method", "cue", "n_tokens", "n_speakers", "n_words", "rho", "rho_low", "rho_high"),
     *("null", "null_low", "null_high", "p_value", "p_holm"),
     *("rho_in_class", "rho_in_class_low", "rho_in_class_high", "p_in_class"),
     *("same_sign", "mean_relevance", "mean_effect", "reason"),
 )
-"""Columns of :func:`agreement_table`."""
 
 
 def _signs(values: FloatArray) -> FloatArray:

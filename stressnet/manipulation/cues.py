@@ -54,7 +54,7 @@ class ManipulatedCue:
         return float(np.log2(value)) if value > 0 else float("nan")
 
 
-CUES: tuple[ManipulatedCue, ...] = (
+CUES: tuple[ManipulatedCue, ...] = (  # Cues in the order of tables
     ManipulatedCue("f0", "f0_mean_st", "st", False, 0.5, 12.0, needs_psola=True),
     ManipulatedCue("duration", "duration_s", "octaves", True, 0.15, 1.6, needs_psola=True),
     ManipulatedCue("intensity", "intensity_mean_db", "dB", False, 0.7, 20.0),
@@ -63,7 +63,6 @@ CUES: tuple[ManipulatedCue, ...] = (
     ManipulatedCue("f3", "f3_hz", "octaves", True, 0.04, 0.5),
     ManipulatedCue("tilt", "spectral_tilt_db", "dB", False, 1.5, 15.0),
 )
-"""Cues in the order of tables."""
 
 CUE_NAMES: tuple[str, ...] = tuple(cue.name for cue in CUES)
 
@@ -110,7 +109,7 @@ def needs_psola(names: Sequence[str]) -> bool:
     return any(get_cue(cue).needs_psola for cue in cues_of(names))
 
 
-_LIMITS = {
+_LIMITS = {  # How far speech goes
     "f0_st": (-24.0, 24.0),
     "duration_factor": (1 / 5.0, 5.0),
     "intensity_db": (-40.0, 40.0),
@@ -119,7 +118,6 @@ _LIMITS = {
     "f3_factor": (1 / 2.0, 2.0),
     "tilt_db_per_octave": (-24.0, 24.0),
 }
-"""How far speech goes."""
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def _crossover(
     return at, at_low, at_high, "" if before.size and after.size else NOT_BOUNDED
 
 
-COLUMNS = (
+COLUMNS = (  # Columns of `psychometric_table`
     *("cue", "unit", "n_stimuli", "n_tokens", "n_speakers", "n_words"),
     *("slope_per_step", "slope_per_step_low", "slope_per_step_high", "p_value"),
     *("crossover_step", "crossover_step_low", "crossover_step_high", "reason"),
@@ -161,7 +161,6 @@ COLUMNS = (
     *("p_final_first", "p_final_last"),
     *("logit_per_step", "logit_per_step_low", "logit_per_step_high"),
 )
-"""Columns of :func:`psychometric_table`."""
 
 NEEDED = ("token_id", "speaker", "word", "cue", "step", "logit_difference")
 """Columns that responses must have; ``value`` and ``unit`` are used where they are there."""

@@ -12,12 +12,11 @@ from stressnet.errors import ConfigError
 from stressnet.lexicon.stress import Stress
 from stressnet.models.checkpoint import TrainedNetwork
 
-FROM_STIMULI = (
+FROM_STIMULI = (  # Columns copied from `stimuli.parquet` so that the table can be used alone
     *("stimulus_id", "token_id", "speaker", "word", "stress", "split", "kind", "cue"),
     *("cue_1", "cue_2", "step", "step_1", "step_2", "position", "position_1", "position_2"),
     "value",
 )
-"""Columns copied from ``stimuli.parquet`` so that the table can be used alone."""
 
 
 def preset_of(network: TrainedNetwork) -> SpectrogramPreset:

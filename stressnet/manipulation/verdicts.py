@@ -39,13 +39,11 @@ from stressnet.statistics.claims import (
 )
 from stressnet.statistics.stream import EXCHANGE
 
-DENSITY_MARGIN = 0.10
-"""Deletion: smallest difference of interest, in units of evidence spread evenly over the sound."""
+DENSITY_MARGIN = 0.10  # Deletion: smallest difference of interest, if even evidence is 1
 
 SHARE_MARGIN = 0.10  # Deletion: smallest share of the evidence of interest
 
-CAUSAL_MARGIN = 0.05
-"""Causal effect: smallest share of the distance between the classes of interest."""
+CAUSAL_MARGIN = 0.05  # Causal effect: smallest share of interest of the distance of the classes
 
 CONSISTENT = "consistent"
 MAP_ONLY = "only in the map"
@@ -53,7 +51,7 @@ MISSED = "missed by the map"
 REFUTED = "smaller than the margin"
 UNDECIDED = "cannot be decided"
 
-VERDICTS = {
+VERDICTS = {  # Verdicts and when they are given
     CONSISTENT: "relevance holds, and so does everything that tests it",
     MAP_ONLY: "relevance holds, but deletion or the causal effect is smaller than the margin",
     MISSED: "relevance is smaller than the margin, though deletion and the causal effect hold",
@@ -61,7 +59,6 @@ VERDICTS = {
     FEW_SEEDS: "fewer than three networks",
     UNDECIDED: "anything else",
 }
-"""Verdicts and when they are given."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def overall(relevance: str, others: Sequence[str]) -> str:
     return agreed.get(both, UNDECIDED)
 
 
-COLUMNS = (
+COLUMNS = (  # Columns of `findings.csv`: a row per claim and deleted region
     *("claim", "verdict", "relevance", "deletion", "causal"),
     *("relevance_effect", "relevance_low", "relevance_high", "relevance_observed"),
     *("relevance_null", "relevance_beyond_energy"),
@@ -118,7 +115,6 @@ COLUMNS = (
     *("n_relevance", "n_deletion", "n_causal", "n_networks", "reason"),
     "may_conclude",
 )
-"""Columns of ``findings.csv``: a row per claim and deleted region."""
 
 
 def findings_table(

@@ -22,14 +22,13 @@ from stressnet.manipulation.psychometric import answers_of, clusters_of, counts_
 NEEDED = ("token_id", "speaker", "word", "cue_1", "cue_2", "step_1", "step_2", "logit_difference")
 """Columns that responses to two cues must have."""
 
-COLUMNS = (
+COLUMNS = (  # Columns of `cue_weights`
     *("cue_1", "cue_2", "n_steps_1", "n_steps_2", "n_stimuli", "n_tokens", "n_speakers", "n_words"),
     *("coefficient_1", "coefficient_1_low", "coefficient_1_high"),
     *("coefficient_2", "coefficient_2_low", "coefficient_2_high"),
     *("weight_1", "weight_1_low", "weight_1_high", "weight_2", "weight_2_low", "weight_2_high"),
     *("stronger", "reason"),
 )
-"""Columns of :func:`cue_weights`."""
 
 
 def cue_weights(responses: pd.DataFrame, *, answers: str = "decision") -> pd.DataFrame:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 ENSEMBLE = "ensemble"  # Architecture of a checkpoint that holds several networks
 
-AGREEMENT = "agreement.csv"
-"""Beside the weights: how often the ensemble is right when so many members agree."""
+AGREEMENT = "agreement.csv"  # Beside the weights: how often so many members are right that agree
 
 HEARD = ("speakers", "families", "recordings", "sounds")
 """Entries of a checkpoint's ``training`` that list what was trained on."""

@@ -42,8 +42,7 @@ N_DRAWN = 5  # Strongest channels of each layer of a circuit, between which conn
 
 N_SIZES, BATCH = 20, 32
 
-Masks = dict[str, tuple[int, Tensor]]
-"""By place, the dimension of the channels and which of them are chosen."""
+Masks = dict[str, tuple[int, Tensor]]  # By place: dimension of the channels, and which
 
 
 def ranked(units: Sequence[Unit], effects: pd.DataFrame) -> list[Unit]:

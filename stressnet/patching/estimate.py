@@ -45,8 +45,7 @@ NO_CELL = "no cell of the layer lies in the unit"
 
 N_STEPS = 8  # Points of the path of `integrated-gradients`
 
-NEARLY_EQUAL = 1e-3
-"""Logit differences of a pair that differ by less than this part of the larger have no scale."""
+NEARLY_EQUAL = 1e-3  # Logit differences of a pair this near, by the larger one, have no scale
 
 
 def patch_effects(
@@ -65,26 +64,14 @@ def patch_effects(
     layers, and units made for images of another shape or for another number of pairs;
     :class:`ExplainError` for a network that a composite cannot explain.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In evaluation mode, with two logits.
-    clean, corrupted : Tensor, shape (n_pairs, 1, n_bins, n_frames)
-        Images, aligned cell by cell.
-    estimators : sequence of str
-        Of :data:`ESTIMATORS` and :data:`stressnet.explain.COMPOSITES`.
-    batch_size : int
-        Images per forward pass.
-    n_steps : int
-        Points of the path of ``integrated-gradients``.
+    The network is in evaluation mode, with two logits. Images have the shape (n_pairs, 1, n_bins,
+    n_frames), aligned cell by cell; ``batch_size`` of them are in a forward pass. Estimators are of
+    :data:`ESTIMATORS` and :data:`stressnet.explain.COMPOSITES`; the path of
+    ``integrated-gradients`` has ``n_steps`` points.
 
-    Returns
-    -------
-    DataFrame
-        :data:`COLUMNS`; ``pair`` counts the images. A pair whose two logit differences are nearly
-        equal has one row per estimator, without unit and effect, that says so in ``failure``; a
-        unit that holds no cell of a pair has no effect and says so, too. Elsewhere ``failure`` is
-        empty.
+    Returns :data:`COLUMNS`; ``pair`` counts the images. A pair whose two logit differences are
+    nearly equal has one row per estimator, without unit and effect, that says so in ``failure``; a
+    unit that holds no cell of a pair has no effect and says so, too. Else ``failure`` is empty.
     """
     check_model(network)
     check_names("estimator", estimators, dict.fromkeys((*ESTIMATORS, *COMPOSITES)))

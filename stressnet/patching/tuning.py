@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stressnet.axes import FloatArray
 from stressnet.manipulation.cues import CUES
 
-NAMES = {
+NAMES = {  # Cues that channels are compared with, and what texts call them
     "f0": "F0",
     "duration": "duration",
     "intensity": "intensity",
@@ -24,7 +24,6 @@ NAMES = {
     "f2": "F2",
     "tilt": "spectral tilt",
 }
-"""Cues that channels are compared with, and what texts call them."""
 
 COLUMNS = ("layer", "unit", "vowel", "cue", "r", "p_value", "n_tokens", "n_speakers")
 

@@ -25,8 +25,7 @@ from stressnet.runs.tables import open_parquet
 
 BESIDE_S = 0.25  # How far before and after a word its surroundings are looked up
 
-MAX_GROUPS = 256
-"""Groups of rows of ``tracks.parquet`` kept in memory, about 1 MB each as builds write them."""
+MAX_GROUPS = 256  # Groups of rows of `tracks.parquet` in memory; builds write about 1 MB each
 
 
 class _TrackReader:

@@ -28,11 +28,10 @@ from stressnet.regions.registry import HOSTS, Mask, Missing, Region, Stretch
 from stressnet.regions.scene import Scene
 from stressnet.regions.time_regions import nucleus_cover
 
-LOCALISATION = (
+LOCALISATION = (  # Measures of localisation, in the order of `Localiser`'s results
     *("rank_accuracy", "rank_accuracy_chance", "iou", "iou_chance"),
     *("iou_top10", "iou_top10_chance", "pointing", "pointing_chance"),
 )
-"""Measures of localisation, in the order of :class:`Localiser`'s results."""
 
 TOP_SHARE = 0.10  # Share of the sounding cells above the threshold of `iou_top10`
 TOLERANCE_S = 0.020  # How far beside a region a peak may lie: what good alignments are off by
@@ -153,14 +152,13 @@ def _widened(cells: BoolArray, by: tuple[int, int]) -> BoolArray:
     return cells
 
 
-MEASURES = (
+MEASURES = (  # All measures, in the order of `MapSums.measure`'s columns
     *("signed_share", "net_share", "positive_share", "absolute_share"),
     *("area_share", "area_share_image", "area_share_word", "energy_share"),
     *("density", "density_absolute", "density_energy", "mass_accuracy"),
     *("share_in_nucleus", "signed_share_in_nucleus", "area_share_in_nucleus", "density_in_nucleus"),
     *LOCALISATION,
 )
-"""All measures, in the order of :meth:`MapSums.measure`'s columns."""
 
 _N_BASIC, _N_NUCLEUS = 12, 4
 

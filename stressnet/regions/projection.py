@@ -24,11 +24,10 @@ Record = dict[str, object]
 
 ControlKey = tuple[str, int | None]  # Name of a null of other maps, and which draw of it
 
-NULL_MEASURES = (
+NULL_MEASURES = (  # Measures that also come as `null_<measure>`: the same under the null `exchange`
     *("signed_share", "positive_share", "absolute_share", "area_share", "energy_share"),
     *("density", "density_absolute", "density_energy", "share_in_nucleus", "density_in_nucleus"),
 )
-"""Measures that also come as ``null_<measure>``: the same under the null ``exchange``."""
 
 _NULL_COLUMNS = [MEASURES.index(measure) for measure in NULL_MEASURES]
 
@@ -89,30 +88,19 @@ def project_map(
 ) -> Projection:
     """One token's map in regions, and under any nulls.
 
-    Parameters
-    ----------
-    relevance, power : ndarray, shape (n_bins, n_frames)
-        The map, and the linear power of the sound, without which energies are missing.
-    regions : iterable of str, optional
-        Names; all registered regions if left out.
-    donors : sequence of Scene
-        Tokens to exchange tracks or boundaries with, for the null ``exchange``.
-    shifts : sequence of str
-        Nulls of :data:`stressnet.regions.nulls.SHIFTS`.
-    other_maps : mapping of (str, int or None) to ndarray
-        Other maps of the same token (of other networks, of the input), by the name and draw of
-        their null. Their positive values should speak for the class that the other network
-        predicts: one that has learnt nothing is right by chance only, and its evidence against the
-        token's own class would be what it has no reason for.
-    positive_for : Stress or None
-        The class for which the map's positive values speak (INITIAL for the logit difference
-        INITIAL - FINAL); None if the map is of the token's own class already.
+    Map and power have the shape (n_bins, n_frames); without the sound's linear power, energies are
+    missing. All registered regions are taken if none are named. With ``donors`` the null
+    ``exchange`` takes tracks or boundaries; ``shifts`` are of `stressnet.regions.nulls.SHIFTS`.
 
-    Raises
-    ------
-    ConfigError
-        If the token's stress is unknown, a map has another shape or values that are not finite, or
-        a null is unknown.
+    ``other_maps`` are of the same token (of other networks, of the input), by the name and draw of
+    their null. Their positive values should speak for the class that the other network predicts:
+    one that has learnt nothing is right by chance only, and its evidence against the token's own
+    class would be what it has no reason for. ``positive_for`` is the class for which the map's
+    positive values speak (INITIAL for the logit difference INITIAL - FINAL), None if the map is of
+    the token's own class already.
+
+    Raises `ConfigError` if the token's stress is unknown, a map has another shape or values that
+    are not finite, or a null is unknown.
     """
     check_names("null", shifts, SHIFTS)
     chosen = get_regions(regions)

@@ -212,37 +212,17 @@ def read_alignment(
 ) -> Alignment:
     """Read one recording's words and phones, whatever program wrote them.
 
-    Parameters
-    ----------
-    path : path
-        The file; where words and phones are two files, either of them.
-    format : str
-        ``"auto"`` or one of `FORMATS`.
-    utterance_id : str, optional
-        The recording, where the file holds several.
-    speaker : str, optional
-        Speaker whose tiers or rows to take, where there are several; the case does not matter.
-    rate_hz : int, optional
-        Rate of times that are counted in samples, if not the format's own.
-    channel : str, optional
-        Channel of a CTM file or Lhotse manifest.
-    language : Language, optional
-        Of the phones: the IPA is read as ARPAbet in English, and stays what it is in others.
+    Where words and phones are two files, ``path`` is either of them; ``format`` is ``"auto"`` or
+    one of `FORMATS`. Of files with several recordings or speakers ``utterance_id`` and ``speaker``
+    (in any case of letters) say which, of CTM files and Lhotse manifests ``channel``. Times may be
+    counted in samples at ``rate_hz``, if not at the format's own rate. The IPA is read as ARPAbet
+    if the ``language`` is English, and stays what it is in others.
 
-    Returns
-    -------
-    Alignment
-        Times in seconds from the recording's first sample, phones as
-        :func:`~stressnet.alignment.readers.phone_sets.in_phones_of` reads them, every mark for
-        silence ``""``. Without phones if the format has none (condensed LibriSpeech alignments, a
-        CTM of words).
-
-    Raises
-    ------
-    AlignmentError
-        If the file cannot be read or does not hold that recording.
-    ConfigError
-        If there is no such format.
+    Times are in seconds from the recording's first sample, phones as
+    :func:`~stressnet.alignment.readers.phone_sets.in_phones_of` reads them, every mark for silence
+    ``""``. There are no phones if the format has none (condensed LibriSpeech alignments, a CTM of
+    words). Raises `AlignmentError` if the file cannot be read or does not hold that recording,
+    `ConfigError` if there is no such format.
     """
     path = Path(path)
     reader = _ONE.get(_format(path, format))

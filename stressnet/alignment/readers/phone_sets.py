@@ -137,8 +137,7 @@ def in_phones_of(alignment: Alignment, language: Language | None = None) -> Alig
     return resolve_flaps(replace(alignment, phones=divided, source=source))
 
 
-Variants = Callable[[str], Sequence[Pronunciation]]
-"""A word's dictionary variants, empty if it is not listed."""
+Variants = Callable[[str], Sequence[Pronunciation]]  # A word's; empty if not listed
 
 
 def resolve_flaps(alignment: Alignment, variants: Variants | None = None) -> Alignment:

@@ -16,8 +16,7 @@ from stressnet.lexicon.dictionary import Dictionary, Entry, Reject
 from stressnet.lexicon.families import word_families
 from stressnet.lexicon.stress import DISYLLABLES
 
-MOST_UNKNOWN = 1 / 3
-"""Largest share of words outside the dictionary that is ordinary: names, compounds, slips."""
+MOST_UNKNOWN = 1 / 3  # Ordinary share of words outside the dictionary: names, compounds, slips
 
 MANY_WORDS = 20  # Speakers with fewer words are not judged alone
 LANGUAGE = "language"  # Stage of the warning that words may be of another language

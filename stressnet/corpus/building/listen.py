@@ -49,8 +49,7 @@ def listen(folder: RunFolder, found: Scan) -> Scan:
     return replace(found, recordings=tuple(filter(None, in_order)))
 
 
-FEWEST_WRONG, MOST_WRONG = 3, 1 / 3
-"""Where so many, and a larger share, do not fit, something is wrong with the corpus."""
+FEWEST_WRONG, MOST_WRONG = 3, 1 / 3  # From so many, and such a share, the corpus is wrong
 
 LONGEST_S = 600.0  # Of longer recordings the beginning is looked at, which is enough
 

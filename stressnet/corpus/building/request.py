@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _HOW = ("presets", "scheduler", "no_splits", "no_longer_words", "valid_share", "test_share")
 """Options that decide nothing, or stand in other parameters."""
 
-_NOT_HASHED = ("source", "splits", "splits_file", "match")
-"""Parameters that no stage before the splits depends on."""
+_NOT_HASHED = ("source", "splits", "splits_file", "match")  # Of no stage before the splits
 
 
 def shard_of(found: Scan, shard: tuple[int, int]) -> Scan:
