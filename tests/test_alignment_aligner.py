@@ -280,11 +280,20 @@ def test_without_kaldi_words_are_predicted_and_pocketsphinx_aligns() -> None:
     code = (
         "import sys, warnings\n"
         "sys.modules['kaldi_hmm_gmm'] = sys.modules['kaldifst'] = None\n"
-        "import stressnet.listen.network, stressnet.stages.predict.run\n"
+        "import stressnet.listen.network\n"
+        "import stressnet.stages.build_corpus.run, stressnet.stages.demo.run\n"
+        "import stressnet.stages.explain.run, stressnet.stages.predict.run\n"
+        "import stressnet.stages.train.run\n"
         "from stressnet.alignment.choose import get_aligner\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
         "    print(get_aligner().name, caught[0].message)\n"
+        "try:\n"
+        "    get_aligner(code='es')\n"
+        "except stressnet.errors.MissingPartError as error:\n"
+        "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("pocketsphinx the aligner 'kaldi-gmm' does not work here:")
+    english, spanish = done.stdout.splitlines()
+    assert english.startswith("pocketsphinx the aligner 'kaldi-gmm' does not work here:")
+    assert spanish.endswith("(install kaldi-hmm-gmm and 'kaldifst<1.8'); give TextGrids, or --aligner mfa")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import run_cli
+from praatio import textgrid
+from test_export_r import has_r
 
 from stressnet.alignment.textgrid import read_textgrid
 from stressnet.corpus.recipe import load_recipe
@@ -24,6 +27,8 @@ from stressnet.stages.corpus_merge import merge_corpora
 from stressnet.stages.cue_baselines import run_cue_baselines
 from stressnet.stages.evaluate import evaluate_models
 from stressnet.stages.explain import explain_corpus
+from stressnet.stages.export_praat import export_praat
+from stressnet.stages.export_r import export_r
 from stressnet.stages.measure import measure_corpus
 from stressnet.stages.report import report_run
 from stressnet.stages.stats import run_statistics
@@ -190,6 +195,37 @@ def test_every_command_uses_the_names(study: Path, capsys: pytest.CaptureFixture
         "--textgrid", recording.with_suffix(".TextGrid"),
     )  # fmt: skip
     assert code == 0 and "ACCENTED" in out, err
+
+
+def test_praat_shows_the_classes(study: Path) -> None:
+    """Tiers name them, and relevance speaks for the word's class as in the tables."""
+    export_praat(study / "run", study / "praat", most=8)
+    tokens = pd.read_parquet(study / "run" / "tokens.parquet").set_index("token_id")
+    table = pd.read_parquet(study / "run" / "relevance.parquet").set_index(["token_id", "region"])
+    grids = sorted((study / "praat").glob("*.TextGrid"))
+    assert {tokens.loc[file.stem, "accent"] for file in grids} == {"ACCENTED", "UNACCENTED"}
+    for file in grids:
+        tiers = {tier.name: tier for tier in textgrid.openTextgrid(str(file), False).tiers}
+        (answer,) = (entry.label for entry in tiers["network"].entries)
+        said, own = tokens.loc[file.stem, ["accent_predicted", "accent"]]
+        assert answer.startswith(f"{said}, p = ")
+        assert answer.endswith("right" if said == own else "wrong")
+        labels = [float(entry.label) for entry in tiers["relevance"].entries if entry.label]
+        whole = table.loc[(file.stem, "word"), "signed_share"]
+        assert sum(labels) == pytest.approx(whole, abs=0.0005 * len(labels))
+
+
+def test_tables_and_figures_of_r_tell_the_classes_apart(study: Path) -> None:
+    cues = measure_corpus(study / "corpus", study / "contours", contours=3, jobs=1).path
+    export_r(study / "run", study / "r", measured=cues)
+    tokens = pd.read_csv(study / "r" / "tokens.csv")
+    assert set(tokens["accent"]) == {"ACCENTED", "UNACCENTED"} and "accent_predicted" in tokens
+    assert not {"accent", "stress"} & set(pd.read_csv(study / "r" / "relevance.csv", nrows=1))
+    if has_r():
+        done = subprocess.run(
+            ["Rscript", "analysis.R"], cwd=study / "r", capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_corpora_are_shown_merged_exported_and_folded(

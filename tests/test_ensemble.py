@@ -14,7 +14,7 @@ from stressnet.axes import Axes
 from stressnet.corpus.images import Images, stack_images
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.evaluation.sets import TestSets, Unit, majority_vote
-from stressnet.evaluation.tables import agreement_table
+from stressnet.evaluation.tables import agreement_table, scores_table
 from stressnet.explain import explain_batch
 from stressnet.explain.grids import GRID, cell_shares, on_first_grid
 from stressnet.models.checkpoint import (
@@ -25,6 +25,8 @@ from stressnet.models.checkpoint import (
 )
 from stressnet.models.ensemble import Ensemble, join_networks
 from stressnet.models.registry import build_model
+from stressnet.report.document import Table
+from stressnet.report.evaluation_page import _agreement
 
 LOW = Axes(np.arange(40) * 0.01 - 0.03, np.arange(36) * 100.0)
 HIGH = Axes(np.arange(44) * 0.012, np.arange(32) * 150.0)
@@ -196,3 +198,10 @@ def test_votes_and_agreement_by_hand() -> None:
     assert table["n"].tolist() == [4, 2, 2]
     assert table["accuracy"].tolist() == [0.5, 0.0, 1.0]  # all, one agrees, both agree
     assert table["auroc_disagreement"].iloc[0] == 1.0
+    block = next(b for b in _agreement(table.reset_index()) if isinstance(b, Table))
+    assert [row[2] for row in block.rows] == ["any of 2", "1 of 2", "2 of 2"]
+    how = {"seed": 0, "n_resamples": 20}
+    scores = scores_table([unit, majority_vote(unit)], tests, **how).set_index(["model", "metric"])
+    assert scores.loc[("both", "ece"), "estimate"] > 0
+    vote = scores.loc[("both, vote", "ece")]
+    assert np.isnan(vote["estimate"]) and vote["reason"] == "a vote has no probability"

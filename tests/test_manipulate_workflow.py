@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,8 +240,6 @@ def test_what_fails_is_left_out_and_reported(
 def test_a_damaged_excerpt_is_a_row_of_the_failures(
     measured: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     other = tmp_path / "corpus"
     shutil.copytree(corpus, other)
     tokens = Corpus.open(other).tokens
@@ -251,6 +250,22 @@ def test_a_damaged_excerpt_is_a_row_of_the_failures(
     assert [problem.stage for problem in result.problems] == ["analyse"]
     assert result.problems[0].item == chosen["token_id"].iloc[0]
     assert set(result.stimuli["token_id"]) == set(chosen["token_id"].iloc[1:])
+
+
+def test_only_cues_that_move_need_ends(corpus: Path, measured: Path, tmp_path: Path) -> None:
+    """Without F1 there are no ends for it; the pair does not ask for them."""
+    cues = tmp_path / "cues"
+    shutil.copytree(measured, cues)
+    table = pd.read_parquet(cues / "cues.parquet").assign(nucleus_1_f1_hz=np.nan)
+    table.to_parquet(cues / "cues.parquet")
+    config = ManipulateConfig(
+        cues=("f1",), no_single=True, pairs=("f0+intensity",), n_steps=2, min_tokens=3,
+        words=("HOTEL",), max_tokens=1, measured=cues,
+    )  # fmt: skip
+    assert not manipulate_corpus(corpus, tmp_path / "out", config=config).problems
+    asked = replace(config, no_single=False)
+    problems = manipulate_corpus(corpus, tmp_path / "asked", config=asked).problems
+    assert {problem.item.rpartition("/")[2] for problem in problems} == {"f1"}
 
 
 def test_cues_are_measured_where_none_are_given(corpus: Path, tmp_path: Path) -> None:

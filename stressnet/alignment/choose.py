@@ -46,9 +46,13 @@ def get_aligner(name: str = "auto", code: str = ENGLISH) -> Aligner:
 
         check_kaldi()
     except (ImportError, MissingPartError) as error:
-        reason = f"the aligner 'kaldi-gmm' does not work here: {error}"
+        reason = (
+            f"the aligner 'kaldi-gmm' does not work here: {error} (install kaldi-hmm-gmm and "
+            f"'kaldifst<1.8')"
+        )
         if name == "kaldi-gmm" or not of.is_english:
-            raise MissingPartError(reason) from error
+            other = "--aligner pocketsphinx" if of.is_english else "--aligner mfa"
+            raise MissingPartError(f"{reason}; give TextGrids, or {other}") from error
         warnings.warn(f"{reason}; pocketsphinx alone aligns, less exactly", stacklevel=2)
         return PocketsphinxAligner()
     return KaldiGmmAligner(english=of.is_english)

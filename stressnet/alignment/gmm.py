@@ -37,7 +37,7 @@ def check_kaldi() -> None:
     except TypeError as error:
         raise MissingPartError(
             f"kaldifst {version('kaldifst')} does not fit kaldi-hmm-gmm "
-            f"{version('kaldi-hmm-gmm')}; install 'kaldifst<1.8'"
+            f"{version('kaldi-hmm-gmm')}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from stressnet.corpus.phrases import phrase_positions
 from stressnet.corpus.store import Corpus
@@ -63,7 +64,8 @@ class Unit:
     ``logit_difference`` is the first minus the second class, in the order of the token table. There
     is no ``calibration`` without validation tokens. ``balanced``: its loss weighed the classes
     equally. ``each``, shape (n_members, n_tokens), are the logit differences of the members of an
-    ensemble that is one checkpoint; None for a mean of several checkpoints.
+    ensemble that is one checkpoint; None for a mean of several checkpoints. A vote has no
+    probabilities.
     """
 
     name: str
@@ -74,6 +76,14 @@ class Unit:
     balanced: bool
     each: NDArray[np.float64] | None = None
     contrast: Contrast = STRESS
+    is_vote: bool = False
+
+    def probabilities(self, scores: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Of the first class for some logit differences, ``plain`` and ``calibrated``."""
+        kinds = {} if self.is_vote else {"plain": expit(scores)}
+        if self.calibration is not None:
+            kinds["calibrated"] = self.calibration.p_initial(scores)
+        return kinds
 
 
 def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
@@ -254,9 +264,8 @@ def majority_vote(unit: Unit) -> Unit:
     """The ensemble as a vote: what most members say; of a tie, what their mean says."""
     assert unit.each is not None
     votes = np.sign(unit.each).sum(axis=0) + 0.5 * np.sign(unit.logit_difference)
-    return replace(
-        unit, name=f"{unit.name}, vote", logit_difference=votes, calibration=None, each=None
-    )
+    own = {"name": f"{unit.name}, vote", "logit_difference": votes, "is_vote": True}
+    return replace(unit, **own, calibration=None, each=None)
 
 
 def representatives(units: Sequence[Unit]) -> list[Unit]:

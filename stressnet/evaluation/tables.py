@@ -83,17 +83,18 @@ def _scores(
 def _calibration(
     unit: Unit, part: pd.DataFrame, scores: NDArray[np.float64], how: dict[str, int]
 ) -> dict[str, Estimate]:
-    nan = float("nan")
-    kinds = {"": expit(scores)}
-    if unit.calibration is not None:
-        kinds["_calibrated"] = unit.calibration.p_initial(scores)
+    kinds = unit.probabilities(scores)
+    missing = "no validation tokens to fit a temperature on"
+    if unit.is_vote:
+        missing = "a vote has no probability"
     found = {}
     for metric in CALIBRATION_METRICS:
-        found[metric] = Estimate(nan, nan, nan, "no validation tokens to fit a temperature on")
-        p = kinds.get("_calibrated" if metric.endswith("_calibrated") else "")
-        if p is not None:
-            balanced = "balanced" in metric
-            found[metric] = calibration_error(*asked(part, p), balanced=balanced, **how)
+        p = kinds.get("calibrated" if metric.endswith("_calibrated") else "plain")
+        found[metric] = (
+            Estimate(np.nan, np.nan, np.nan, missing)
+            if p is None
+            else calibration_error(*asked(part, p), balanced="balanced" in metric, **how)
+        )
     return found
 
 
@@ -144,13 +145,13 @@ def cluster_table(units: Sequence[Unit], tests: TestSets, column: str) -> pd.Dat
     """Hits per word family (``lemma``) or ``speaker``, worst first.
 
     One row per ``model``, ``test_set`` and value of ``column``; ``mean_p_true`` is the mean
-    uncalibrated probability of the true class. Speakers have their ``sex``, families the forms met
-    (``words``).
+    uncalibrated probability of the true class, missing for votes. Speakers have their ``sex``,
+    families the forms met (``words``).
     """
     rows = []
     for unit, name, part, scores in _parts(units, tests):
         first = class_indices(part) == 0
-        p_true = expit(scores * (2.0 * first - 1.0))
+        p_true = np.nan if unit.is_vote else expit(scores * (2.0 * first - 1.0))
         part = part.assign(hit=(scores >= 0) == first, p_true=p_true)
         for value, few in part.groupby(column, sort=True):
             side = few["class_index"] == 0
@@ -241,7 +242,7 @@ def agreement_table(
         each, signs = unit.each[:, tests.masks[name]], np.where(scores >= 0, 1.0, -1.0)
         agreeing = ((each >= 0) == (scores >= 0)).sum(axis=0)
         right = (class_indices(part) == Stress.INITIAL.class_index) == (scores >= 0)
-        p = expit(scores) if unit.calibration is None else unit.calibration.p_initial(scores)
+        p = list(unit.probabilities(scores).values())[-1]
         sure = np.where(signs > 0, p, 1 - p)
         for count in (np.nan, *sorted(set(agreeing.tolist()))):
             chosen = np.isnan(count) | (agreeing == count)
@@ -263,10 +264,7 @@ def reliability_table(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
     """Bins of the reliability figure for every network, test set, and kind of probability."""
     parts = []
     for unit, name, part, scores in _parts(units, tests):
-        kinds = {"plain": expit(scores)}
-        if unit.calibration is not None:
-            kinds["calibrated"] = unit.calibration.p_initial(scores)
-        for kind, p in kinds.items():
+        for kind, p in unit.probabilities(scores).items():
             for balanced in (False, True):
                 bins = reliability(class_indices(part), p, balanced=balanced)
                 about = (unit.name, name, kind, balanced)
@@ -288,9 +286,10 @@ def predictions_of(units: Sequence[Unit], tests: TestSets) -> pd.DataFrame:
         part = tests.tokens[columns].rename(columns={contrast.column: contrast.true})
         part.insert(0, "model", unit.name)
         said = np.where(scores >= 0, *map(str, contrast.classes))
-        p = {"logit_difference": scores, contrast.p: expit(scores)}
-        if unit.calibration is not None:
-            p[f"{contrast.p}_calibrated"] = unit.calibration.p_initial(scores)
+        kinds = unit.probabilities(scores)
+        p = {"logit_difference": scores, contrast.p: kinds.get("plain", np.nan)}
+        if "calibrated" in kinds:
+            p[f"{contrast.p}_calibrated"] = kinds["calibrated"]
         parts.append(part.assign(**{contrast.predicted: said}, **p))
     return pd.concat(parts, ignore_index=True)
 

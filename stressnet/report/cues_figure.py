@@ -157,11 +157,13 @@ def plot_cues(
     left, right, below = (figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 1)))
     draw_coefficients(left, chosen, contrast=contrast)
     left.set_title("coefficients, logistic regression", loc="left")
-    draw_importance(right, cues, list(chosen["cue"]))
+    draw_importance(right, cues, list(chosen["cue"]), legend=False)
     right.set_yticks(np.arange(len(chosen)), [])
     right.set_title("importance of each cue", loc="left")
     draw_importance(below, groups, legend=False)
     below.set_title("importance of families of cues", loc="left")
+    names = below.get_legend_handles_labels()
+    figure.legend(*names, frameon=False, loc="lower left", bbox_to_anchor=(0.24, 0.04))
     figure.subplots_adjust(left=0.25, right=0.98, top=0.96, bottom=0.06)
     return figure
 

@@ -98,6 +98,7 @@ def write_page(
         *_scores(tables, names, tests.contrast),
         *_audits(tables["audits"]),
         *_calibration(out, tables, units, corpus),
+        *_agreement(tables["agreement"]),
         Heading("Comparisons"),
         comparisons_table(tables["comparisons"]),
         *_pairs(tables, names, tests.contrast),
@@ -201,7 +202,7 @@ def _calibration(
     scores, first_name = tables["scores"], representatives(units)[0].name
     whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
     rows = []
-    for unit in representatives(units):
+    for unit in (one for one in representatives(units) if not one.is_vote):
         fitted = unit.calibration
         temperature = "-" if fitted is None else f"{fitted.temperature:.2f}"
         for first, texts in interval_rows(whole[whole["model"] == unit.name], CALIBRATION_METRICS):
@@ -222,6 +223,30 @@ def _calibration(
         f"Expected calibration error, 10 bins of equal width over the probability of "
         f"{corpus.contrast.classes[0]}. The temperature is fitted on the validation tokens.",
         flush_left=(0, 1),
+    )
+
+
+def _agreement(agreement: pd.DataFrame) -> Iterator[Block]:
+    if not len(agreement):
+        return
+
+    def agreeing(row: Any) -> str:
+        count = "any" if np.isnan(row["n_agreeing"]) else f"{row['n_agreeing']:.0f}"
+        return f"{count} of {row['n_members']}"
+
+    yield Heading("Agreement of members")
+    yield Table.of(
+        agreement.assign(estimate=agreement["accuracy"]),
+        [
+            *(("ensemble", "model"), _SET, ("members that agree", agreeing), "n"),
+            *(("accuracy", interval_text), ("mean probability", "mean_probability:.3f")),
+            ("AUROC, disagreement", lambda row: number(row.get("auroc_disagreement"), 3)),
+            ("AUROC, margin", lambda row: number(row.get("auroc_margin"), 3)),
+        ],
+        caption="Accuracy of the ensemble where so many members give its answer, and the mean "
+        "probability of that answer. AUROC: how well wrong answers are told from right ones by "
+        "the spread of the members' logits and by their mean's distance from zero; chance is 0.5.",
+        flush_left=(0, 1, 2),
     )
 
 

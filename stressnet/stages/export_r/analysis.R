@@ -10,6 +10,8 @@ for (table in c("tokens", "relevance"))
   assign(table, within(get(table), token_id <- as.character(token_id)))
 tokens$speaker <- factor(tokens$speaker)
 relevance <- merge(relevance, tokens, by = "token_id")
+# The column that the network tells: stress, or that of another contrast.
+told <- sub("_predicted$", "", grep("_predicted$", names(tokens), value = TRUE)[1])
 
 # Share of the positive relevance that lies in a region, and the same after an exchange of the
 # token's tracks or times with another token's (the null).
@@ -57,18 +59,21 @@ if (file.exists("cues.csv")) {
 
 if (file.exists("contours.csv")) {
   contours <- read.csv("contours.csv", na.strings = "", stringsAsFactors = TRUE)
-  contours <- merge(contours, tokens[c("token_id", "stress", "speaker")], by = "token_id")
+  contours <- merge(contours, tokens[c("token_id", told)], by = "token_id")
+  names(contours)[names(contours) == told] <- "class"
   # Mean contours by class; loudness beside the word's own mean. Unvoiced points have no F0.
   contours$intensity_db <- contours$intensity_db -
     ave(contours$intensity_db, contours$token_id, FUN = function(x) mean(x, na.rm = TRUE))
   shown <- rbind(transform(contours, what = "F0 (st re speaker's median)", value = f0_st),
                  transform(contours, what = "intensity (dB re word's mean)", value = intensity_db))
-  means <- aggregate(value ~ what + part + point + stress, data = shown, FUN = mean)
-  figure <- ggplot(means, aes(x = point, y = value, colour = stress)) + geom_line() +
+  means <- aggregate(value ~ what + part + point + class, data = shown, FUN = mean)
+  colours <- c(INITIAL = "#c8400c", PREANTEPENULTIMATE = "#222222", ANTEPENULTIMATE = "#c8400c",
+               PENULTIMATE = "#009e73", FINAL = "#1768ac")
+  if (told != "stress") colours <- c("#c8400c", "#1768ac")
+  figure <- ggplot(means, aes(x = point, y = value, colour = class)) + geom_line() +
     facet_grid(what ~ part, scales = "free_y", switch = "y") +
-    scale_colour_manual(values = c(INITIAL = "#c8400c", PREANTEPENULTIMATE = "#222222",
-                                   ANTEPENULTIMATE = "#c8400c", PENULTIMATE = "#009e73",
-                                   FINAL = "#1768ac")) +
-    labs(x = "point (equal parts of the vowel or word)", y = NULL) + theme_minimal(base_size = 9)
+    scale_colour_manual(values = colours) +
+    labs(x = "point (equal parts of the vowel or word)", y = NULL, colour = told) +
+    theme_minimal(base_size = 9)
   ggsave("contours.pdf", figure, width = 160, height = 90, units = "mm")
 }

@@ -83,12 +83,15 @@ def chosen_tokens(corpus: Corpus, config: ManipulateConfig) -> pd.DataFrame:
 def endpoints_of(
     cues: Path, tokens: pd.DataFrame, config: ManipulateConfig, problems: list[Problem]
 ) -> dict[str, dict[str, Endpoint]]:
-    """Ends of every cue that has some, by token; those that have none become problems."""
+    """Ends of every cue that has some, by token; missing ones that are needed become problems."""
     table = read_table(cues / CUE_TABLE, ["token_id"])
     reference = Reference(table, config.min_tokens, language_of(tokens))
     rows = {str(row["token_id"]): row for row in table.to_dict("records")}
     kind: Any = config.endpoints
-    wanted = cues_of([*config.cues, *(cue for pair in config.pair_list for cue in pair)])
+    paired = [cue for pair in config.pair_list for cue in pair]
+    wanted = cues_of([*config.cues, *paired])
+    # Ends of cues that do not move only say how far apart the classes are.
+    needed = cues_of(paired) if config.no_single and not config.together else wanted
     found: dict[str, dict[str, Endpoint]] = {}
     for token_id in map(str, tokens["token_id"]):
         found[token_id] = {}
@@ -101,6 +104,7 @@ def endpoints_of(
         problems += [
             Problem(f"{token_id}/{cue}", "endpoints", Severity.ERROR, reason)
             for cue, reason in missing.items()
+            if cue in needed
         ]
     return found
 
