@@ -24,6 +24,8 @@ from stressnet.audio import read_audio
 from stressnet.errors import ConfigError, MissingPartError
 from stressnet.intervals import Alignment
 from stressnet.lexicon.dictionary import load_dictionary
+from stressnet.runs.journal import Journal
+from stressnet.runs.parallel import dask_executor
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,36 @@ def test_the_same_for_any_number_of_jobs(spoken, pronounce, monkeypatch):
     one, two = (dict(KaldiGmmAligner().align(some, pronounce, jobs=jobs)) for jobs in (1, 2))
     assert {a.source for a in one.values()} == {"kaldi-gmm"}
     assert one == two
+
+
+@needs_kaldi
+def test_workers_of_a_cluster_align_and_what_was_found_is_kept(
+    spoken, pronounce, monkeypatch, tmp_path
+):
+    """Workers are processes of their own, as of any cluster; the second run has the first's notes.
+
+    It is given some utterances as done, whose results it does not repeat, and learns from all.
+    """
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(kaldi_gmm, "MINIMUM_S", 10.0)
+    some = spoken[0][:8]
+    alone = dict(KaldiGmmAligner().align(some, pronounce))
+    with (
+        Journal(tmp_path / "notes.jsonl") as notes,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        dask_executor(cluster.scheduler_address) as (executor, n_workers),
+    ):
+        together = KaldiGmmAligner().align(
+            some, pronounce, jobs=n_workers, executor=executor, journal=notes
+        )
+        assert dict(together) == alone
+    monkeypatch.setattr(kaldi_gmm, "first_passes", lambda tasks, batch: map(pytest.fail, tasks))
+    with Journal(tmp_path / "notes.jsonl") as notes:
+        done = {utterance.utterance_id for utterance in some[2:]}
+        rest = dict(KaldiGmmAligner().align(some, pronounce, journal=notes, done=done))
+    assert rest == {u.utterance_id: alone[u.utterance_id] for u in some[:2]}
 
 
 @needs_kaldi

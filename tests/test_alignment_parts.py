@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stressnet.alignment import landmarks
+from stressnet.alignment import landmarks, workers
 from stressnet.alignment.features import Normalisation, cepstra, with_deltas
 from stressnet.alignment.landmarks import moved_to_landmarks
 from stressnet.alignment.paths import WordPath, averaged, segments, to_alignment
@@ -194,10 +195,14 @@ def doubled_or_dead(item: int) -> int:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_crash_costs_one_item(jobs):
+@pytest.mark.parametrize("executor", [None, ThreadPoolExecutor(2)])
+def test_a_crash_costs_one_item(jobs, executor, monkeypatch):
+    monkeypatch.setattr(workers, "_GROUP", 2)
     items = [1, 2, -3, 4, 5]
-    results = list(isolated_map(doubled_or_dead, items, jobs=jobs, on_crash=lambda item: item))
-    assert results == [2, 4, -3, 8, 10]
+    results = isolated_map(
+        doubled_or_dead, items, jobs=jobs, on_crash=lambda item: item, executor=executor
+    )
+    assert list(results) == [2, 4, -3, 8, 10]
 
 
 def test_splitting_is_reproducible_and_keeps_the_mean():

@@ -43,8 +43,9 @@ def test_a_dask_cluster_gives_the_same_bytes(source: Path, straight: Path, tmp_p
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
         ) as cluster,
-        dask_executor(cluster.scheduler_address) as executor,
+        dask_executor(cluster.scheduler_address) as (executor, workers),
     ):
+        assert workers == 1
         build_corpus(source, tmp_path / "dask", config=CONFIG, executor=executor)
     assert content(tmp_path / "dask") == content(straight)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
+from stressnet.runs.journal import Journal
 
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
 """A word's pronunciations, ARPAbet with stress digits (``("P", "ER1", "M", "IH2", "T")``)."""
@@ -54,8 +56,16 @@ class Batch:
 
     utterances: Sequence[Utterance]
     pronounce: Pronounce
-    jobs: int
-    seed: int
+    jobs: int = 1
+    seed: int = 0
+    executor: Executor | None = None
+    journal: Journal | None = None
+    done: Collection[str] = ()
+
+    @property
+    def asked(self) -> Iterator[Utterance]:
+        """Utterances whose results are wanted."""
+        return (u for u in self.utterances if u.utterance_id not in self.done)
 
 
 class Aligner(ABC):
@@ -70,18 +80,25 @@ class Aligner(ABC):
         *,
         jobs: int = 1,
         seed: int = 0,
+        executor: Executor | None = None,
+        journal: Journal | None = None,
+        done: Collection[str] = (),
     ) -> Iterator[tuple[str, Result]]:
         """Align utterances, in the order given; yields their ids and what came of them.
 
         ``pronounce`` gives at least one pronunciation for every word. ``jobs`` are worker
-        processes, on which the result does not depend; for aligners that draw, the same ``seed``
-        gives the same result. Phones carry the stress digits of the pronunciation that fits the
-        sound best; `confidence` has one value per spoken word.
+        processes, or what an ``executor`` that takes their place has; the result does not depend
+        on them. For aligners that draw, the same ``seed`` gives the same result. Phones carry the
+        stress digits of the pronunciation that fits the sound best; `confidence` has one value per
+        spoken word.
+
+        Of the utterances in ``done`` nothing is yielded, though an aligner may learn from them. A
+        ``journal`` keeps what an aligner finds on its way, so that interrupted work goes on there.
         """
-        batch = Batch(utterances, pronounce, jobs, seed)
-        for utterance, result in zip(utterances, self._results(batch), strict=True):
+        batch = Batch(utterances, pronounce, jobs, seed, executor, journal, done)
+        for utterance, result in zip(batch.asked, self._results(batch), strict=True):
             yield utterance.utterance_id, result
 
     @abstractmethod
     def _results(self, batch: Batch) -> Iterator[Result]:
-        """One result per utterance, in order."""
+        """One result per utterance that is asked for, in order."""

@@ -86,7 +86,7 @@ class CtcAligner(Aligner):
 
     def _results(self, batch: Batch) -> Iterator[Result]:
         # `batch.jobs` is unused: the network's own threads do the work.
-        for utterance in batch.utterances:
+        for utterance in batch.asked:
             yield self._align_one(utterance, batch.pronounce)
 
     def _align_one(self, utterance: Utterance, pronounce: Pronounce) -> Result:

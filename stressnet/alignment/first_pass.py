@@ -4,9 +4,10 @@ It runs in worker processes, and tasks and results can be sent between them. Alo
 aligner that needs no training, hence one for any number of utterances.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from stressnet.languages.phones import manner
 SHORTEST_PHONE_S = 0.03  # Three states of one frame each, in both models
 
 _ARPABET = frozenset(arpabet())
+_REST = ("duration_s", "confidence", "frame_count", "total", "total_squared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,6 @@ class Task:
 
     utterance: Utterance
     variants: tuple[tuple[tuple[str, ...], ...], ...]  # by word
-    keep_cepstra: bool = False  # whether the features are wanted back, for training
     english: bool = True  # whether pocketsphinx knows the language
 
 
@@ -52,9 +53,24 @@ class FirstPass:
     paths: tuple[WordPath, ...] | None = None  # pocketsphinx's, if it found any
     confidence: tuple[float, ...] = ()  # pocketsphinx's, one per word
     frame_count: int = 0
-    total: np.ndarray | None = None  # (13,), sums of the cepstra over the frames
-    total_squared: np.ndarray | None = None  # and of their squares
-    static: np.ndarray | None = None  # (frames, 13), the cepstra, where the task wants them
+    total: tuple[float, ...] = ()  # 13 sums of the cepstra over the frames
+    total_squared: tuple[float, ...] = ()  # and of their squares
+
+    def record(self) -> dict[str, Any]:
+        """All but the task, as JSON."""
+        paths = None if self.paths is None else list(map(astuple, self.paths))
+        failure = None if self.failure is None else asdict(self.failure)
+        rest = {name: getattr(self, name) for name in _REST}
+        return rest | {"paths": paths, "failure": failure}
+
+    @classmethod
+    def of(cls, task: Task, record: Mapping[str, Any]) -> Self:
+        """The inverse of `record`."""
+        paths, failure = record["paths"], record["failure"]
+        if paths is not None:
+            paths = tuple(WordPath(tuple(phones), tuple(edges_s)) for phones, edges_s in paths)
+        failure = AlignmentFailure(**failure) if failure is not None else None
+        return cls(**{**record, "task": task, "paths": paths, "failure": failure})
 
 
 def failure_of(task: Task, duration_s: float) -> AlignmentFailure | None:
@@ -107,9 +123,8 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
         task,
         duration_s=duration_s,
         frame_count=len(static),
-        total=wide.sum(axis=0),
-        total_squared=np.square(wide).sum(axis=0),
-        static=static if task.keep_cepstra else None,
+        total=tuple(wide.sum(axis=0).tolist()),
+        total_squared=tuple(np.square(wide).sum(axis=0).tolist()),
     )
     if not (with_pocketsphinx and task.english):
         return seen
@@ -119,27 +134,22 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
     return replace(seen, paths=path.words, confidence=path.confidence)
 
 
-def first_passes(tasks: Iterator[Task] | Sequence[Task], jobs: int) -> Iterator[FirstPass]:
+def first_passes(tasks: Iterable[Task], batch: Batch) -> Iterator[FirstPass]:
     """Look at all utterances, in order, in worker processes.
 
     Where pocketsphinx takes its process down, the utterance has features but no paths.
     """
     after_crash = partial(look, with_pocketsphinx=False)
-    return isolated_map(look, tasks, jobs=jobs, on_crash=after_crash)
+    return isolated_map(look, tasks, jobs=batch.jobs, on_crash=after_crash, executor=batch.executor)
 
 
-def task_of(
-    utterance: Utterance,
-    pronounce: Pronounce,
-    keep_cepstra: bool = False,
-    english: bool = True,
-) -> Task:
+def task_of(utterance: Utterance, pronounce: Pronounce, english: bool = True) -> Task:
     """An utterance with its pronunciations looked up, each variant once."""
     variants = tuple(
         tuple(dict.fromkeys(tuple(variant) for variant in pronounce(word)))
         for word in utterance.words
     )
-    return Task(utterance, variants, keep_cepstra, english)
+    return Task(utterance, variants, english)
 
 
 class PocketsphinxAligner(Aligner):
@@ -152,8 +162,8 @@ class PocketsphinxAligner(Aligner):
     name = "pocketsphinx"
 
     def _results(self, batch: Batch) -> Iterator[Result]:
-        tasks = (task_of(utterance, batch.pronounce) for utterance in batch.utterances)
-        for seen in first_passes(tasks, batch.jobs):
+        tasks = (task_of(utterance, batch.pronounce) for utterance in batch.asked)
+        for seen in first_passes(tasks, batch):
             yield pocketsphinx_alignment(seen)
 
 

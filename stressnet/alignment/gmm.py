@@ -247,16 +247,18 @@ def _phone_posteriors(model: GmmModel, features: np.ndarray, numbers: Sequence[i
     return np.exp(chosen - _log_sum(likelihood))
 
 
-def find_words(model: GmmModel, features: np.ndarray, variants: Variants) -> FoundPath | None:
+def find_words(
+    model: GmmModel, features: np.ndarray, variants: Variants, *, confident: bool = True
+) -> FoundPath | None:
     """Words and phones of an utterance; confidence is the mean posterior of a word's phones.
 
-    Features are normalised, shape (frames, dimension).
+    Features are normalised, shape (frames, dimension). If not ``confident`` there is no confidence,
+    which costs more than the search.
     """
     path = best_path(model, word_graph(model, variants), features)
     if path is None:
         return None
     numbers = [model.transitions.transition_id_to_phone(transition) for transition in path]
-    posteriors = _phone_posteriors(model, features, numbers)
     phones: list[list[str]] = []
     limits: list[list[int]] = []
     start = 0
@@ -274,6 +276,9 @@ def find_words(model: GmmModel, features: np.ndarray, variants: Variants) -> Fou
         WordPath(tuple(names), tuple(FRAME_S * limit for limit in word))
         for names, word in zip(phones, limits, strict=True)
     )
+    if not confident:
+        return FoundPath(words, ())
+    posteriors = _phone_posteriors(model, features, numbers)
     return FoundPath(words, tuple(float(posteriors[w[0] : w[-1]].mean()) for w in limits))
 
 

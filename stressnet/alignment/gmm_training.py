@@ -180,7 +180,7 @@ def train_flat(utterances: Sequence[TrainingUtterance]) -> GmmModel:
     rough = train(few, phones, iterations=20)
     located = []
     for utterance in utterances:
-        found = find_words(rough, utterance.features, utterance.variants)
+        found = find_words(rough, utterance.features, utterance.variants, confident=False)
         if found is not None:
             variants = agreeing(utterance.variants, found.words)
             located.append(TrainingUtterance(utterance.features, variants, found.words))

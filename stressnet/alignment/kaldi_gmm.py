@@ -10,14 +10,25 @@
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stressnet.alignment.aligner import Aligner, Batch, Result, Utterance
 from stressnet.alignment.features import Normalisation, cepstra, with_deltas
-from stressnet.alignment.first_pass import FirstPass, first_passes, pocketsphinx_alignment, task_of
+from stressnet.alignment.first_pass import (
+    FirstPass,
+    Task,
+    first_passes,
+    pocketsphinx_alignment,
+    task_of,
+)
 from stressnet.alignment.frame_net import FrameNet, default_net, log_mel
 from stressnet.alignment.frame_search import search
 from stressnet.alignment.gmm import GmmModel, find_words
@@ -34,6 +45,7 @@ from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import audio_facts, read_audio
 from stressnet.errors import AudioError
+from stressnet.runs.journal import Journal
 
 TRAINING_S = 3600.0  # Most speech to train on, in seconds
 MINIMUM_S = 15.0  # Least speech to train on, in seconds
@@ -63,48 +75,83 @@ class KaldiGmmAligner(Aligner):
         self.network = network and english
 
     def _results(self, batch: Batch) -> Iterator[Result]:
-        chosen = training_choice(batch.utterances, batch.seed)
-        tasks = (
-            task_of(utterance, batch.pronounce, index in chosen, self.english)
-            for index, utterance in enumerate(batch.utterances)
-        )
-        seen: list[FirstPass] = []
-        examples: list[FirstPass] = []
-        for result in first_passes(tasks, batch.jobs):
-            if result.static is not None and (result.paths is not None or not self.english):
-                examples.append(result)
-            seen.append(replace(result, static=None))
-        speakers = speaker_normalisations(seen)
-        model = self._model(examples, speakers)
-        examples.clear()
-        net = default_net() if self.network else None
-        state = _Worker(model, net, speakers, self.landmarks, self.average)
-        yield from isolated_map(
-            second_look,
-            seen,
-            jobs=batch.jobs,
-            on_crash=pocketsphinx_alignment,
-            initializer=start_worker,
-            initargs=(state,),
-        )
+        with _notes(batch) as journal:
+
+            def heard(utterances: Iterable[Utterance]) -> Iterator[FirstPass]:
+                for u in utterances:
+                    task = task_of(u, batch.pronounce, self.english)
+                    yield FirstPass.of(task, journal.done[u.utterance_id])
+
+            tasks = (
+                (u.utterance_id, task_of(u, batch.pronounce, self.english))
+                for u in batch.utterances
+            )
+            for _ in journal.results(tasks, partial(_records, batch=batch), lambda task: 1):
+                pass
+            speakers = speaker_normalisations(heard(batch.utterances))
+            chosen = training_choice(batch.utterances, batch.seed)
+            examples = heard(u for index, u in enumerate(batch.utterances) if index in chosen)
+            model = self._model(examples, speakers)
+            net = default_net() if self.network else None
+            state = _Worker(model, net, speakers, self.landmarks, self.average)
+            yield from isolated_map(
+                second_look,
+                heard(batch.asked),
+                jobs=batch.jobs,
+                on_crash=pocketsphinx_alignment,
+                initializer=start_worker,
+                initargs=(state,),
+                executor=batch.executor,
+            )
 
     def _model(
-        self, examples: Sequence[FirstPass], speakers: dict[str, Normalisation]
+        self, looks: Iterable[FirstPass], speakers: dict[str, Normalisation]
     ) -> GmmModel | None:
         """A model trained in a process of its own; None if there is too little to train on."""
-        if sum(example.duration_s for example in examples) < MINIMUM_S:
+        examples = [
+            (look, speakers[look.task.utterance.speaker])
+            for look in looks
+            if look.failure is None and (look.paths is not None or not self.english)
+        ]
+        if sum(look.duration_s for look, _ in examples) < MINIMUM_S:
             return None
-        utterances = []
-        for example in examples:
-            if example.static is not None:
-                normal = speakers[example.task.utterance.speaker]
-                features = with_deltas(normal.apply(example.static))
-                variants = agreeing(example.task.variants, example.paths)
-                paths = example.paths or equal_paths(example.static, variants)
-                utterances.append(TrainingUtterance(features, variants, paths))
-        learn = train if self.english else train_flat
-        (model,) = isolated_map(learn, [utterances], jobs=1, on_crash=lambda examples: None)
+        learn = partial(_learn, english=self.english)
+        (model,) = isolated_map(learn, [examples], jobs=1, on_crash=lambda examples: None)
         return model
+
+
+@contextmanager
+def _notes(batch: Batch) -> Iterator[Journal]:
+    """Where the first pass is noted: the batch's journal, or one that lasts as long as the work."""
+    if batch.journal is not None:
+        yield batch.journal
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="stressnet-") as folder,
+        Journal(Path(folder) / "first_pass.jsonl") as journal,
+    ):
+        yield journal
+
+
+def _records(tasks: Iterable[Task], batch: Batch) -> Iterator[dict[str, Any]]:
+    return (look.record() for look in first_passes(tasks, batch))
+
+
+def _learn(examples: Sequence[tuple[FirstPass, Normalisation]], english: bool) -> GmmModel:
+    """A model of what the first pass found, or of phones of equal length."""
+    utterances = []
+    for look, normal in examples:
+        static = cepstra(_sound(look.task.utterance))
+        features = with_deltas(normal.apply(static))
+        variants = agreeing(look.task.variants, look.paths)
+        paths = look.paths or equal_paths(static, variants)
+        utterances.append(TrainingUtterance(features, variants, paths))
+    return train(utterances) if english else train_flat(utterances)
+
+
+def _sound(utterance: Utterance) -> np.ndarray:
+    path, channel = utterance.audio_path, utterance.channel
+    return read_audio(path, minimum_rate_hz=0, channel=channel).samples
 
 
 def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
@@ -131,14 +178,14 @@ def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
     return chosen
 
 
-def speaker_normalisations(seen: Sequence[FirstPass]) -> dict[str, Normalisation]:
+def speaker_normalisations(seen: Iterable[FirstPass]) -> dict[str, Normalisation]:
     """Mean and deviation of the cepstra of each speaker, over all readable utterances."""
     counts: dict[str, int] = {}
     sums: dict[str, np.ndarray] = {}
     for result in seen:
-        if result.failure is None and result.total is not None:
+        if result.failure is None and result.total:
             speaker = result.task.utterance.speaker
-            both = np.stack([result.total, np.asarray(result.total_squared)])
+            both = np.array([result.total, result.total_squared])
             sums[speaker] = sums[speaker] + both if speaker in sums else both
             counts[speaker] = counts.get(speaker, 0) + result.frame_count
     return {speaker: Normalisation.from_sums(counts[speaker], *sums[speaker]) for speaker in sums}
@@ -170,17 +217,18 @@ def second_look(seen: FirstPass) -> Result:
     state = _worker[0]
     utterance = seen.task.utterance
     try:
-        samples = read_audio(
-            utterance.audio_path, minimum_rate_hz=0, channel=utterance.channel
-        ).samples
+        samples = _sound(utterance)
     except AudioError as error:
         return utterance.unreadable(error)
-    trained = _by_gmm(state, seen, samples)
+    trained = _by_gmm(state, seen, samples, confident=state.net is None)
     heard, noises = _by_net(state, seen, trained, samples)
     if heard is not None:  # its confidence can be compared across corpora
         source, confidence = NET_NAME, heard.confidence
     if trained is not None:
-        source, confidence = KaldiGmmAligner.name, (heard or trained).confidence
+        source = KaldiGmmAligner.name
+        if heard is None:
+            sure = trained if trained.confidence else _by_gmm(state, seen, samples, confident=True)
+            confidence = sure.confidence if sure is not None else ()
     if heard is None and trained is None:
         if state.model is None and not seen.task.english:
             return utterance.failure(
@@ -234,11 +282,13 @@ def _is_confirmed(
     )
 
 
-def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath | None:
-    """The trained model's alignment, and the mean posterior of each word."""
+def _by_gmm(
+    state: _Worker, seen: FirstPass, samples: np.ndarray, confident: bool
+) -> FoundPath | None:
+    """The trained model's alignment, and the mean posterior of each word where it is wanted."""
     if state.model is None:
         return None
     normal = state.speakers[seen.task.utterance.speaker]
     features = with_deltas(normal.apply(cepstra(samples)))
     variants = agreeing(seen.task.variants, seen.paths)
-    return find_words(state.model, features, variants)
+    return find_words(state.model, features, variants, confident=confident)

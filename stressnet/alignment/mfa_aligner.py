@@ -60,7 +60,7 @@ class MfaAligner(Aligner):
             if names:
                 self._run(program, root, batch.jobs)
             scores = _scores(root / "aligned" / _QC_TABLE)
-            for utterance in batch.utterances:
+            for utterance in batch.asked:
                 failure = failures.get(utterance.utterance_id)
                 name = names.get(utterance.utterance_id, "")
                 score = scores.get(Path(name).name)

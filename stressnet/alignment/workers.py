@@ -3,7 +3,7 @@
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from stressnet.runs.parallel import end_with_parent
+from stressnet.runs.parallel import end_with_parent, in_order
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _IN_FLIGHT_PER_WORKER = 4
+_GROUP = 32  # Items for one task of an executor, each of which starts a process
 
 
 def isolated_map(
@@ -27,11 +28,13 @@ def isolated_map(
     on_crash: Callable[[Item], Result],
     initializer: Callable[..., None] | None = None,
     initargs: tuple[Any, ...] = (),
+    executor: Executor | None = None,
 ) -> Iterator[Result]:
     """Apply a function in worker processes, results in the order of the items.
 
     Processes are spawned, with one thread each, even for one job: what crashes in a C library (no
-    exception, the process is gone) takes a worker along and not the caller.
+    exception, the process is gone) takes a worker along and not the caller. Workers of an
+    ``executor``, which may be on other machines, each start such a process for what they are given.
 
     The function is importable by name and gets one item; items are consumed a few at a time. With 0
     ``jobs`` it works in this process, which a crash then takes along. ``on_crash`` gives the result
@@ -44,6 +47,14 @@ def isolated_map(
         yield from map(function, items)
         return
     waiting = iter(items)
+    if executor is not None:
+        alone = partial(
+            _group, function, on_crash=on_crash, initializer=initializer, initargs=initargs
+        )
+        groups = iter(lambda: list(islice(waiting, _GROUP)), [])
+        for results in in_order(alone, groups, jobs, executor):
+            yield from results
+        return
     new_pool = partial(
         ProcessPoolExecutor,
         mp_context=multiprocessing.get_context("spawn"),
@@ -77,6 +88,12 @@ def isolated_map(
                 except BrokenProcessPool:
                     result = on_crash(item)
             yield result
+
+
+def _group(function: Callable[[Item], Result], items: list[Item], **how: Any) -> list[Result]:
+    # Workers of a Dask cluster are daemons, which may not start processes.
+    multiprocessing.current_process().daemon = False
+    return list(isolated_map(function, items, jobs=1, **how))
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -330,9 +331,10 @@ class RunFolder:
 
     # -- work --------------------------------------------------------------------------------
 
-    def use(self, executor: Executor | None) -> None:
-        """Hand the work to another executor than worker processes here; None changes nothing."""
-        self._pool = executor or self.work.executor
+    def use(self, executor: Executor, workers: int) -> None:
+        """Hand the work to another executor than worker processes here."""
+        self.work = replace(self.work, executor=executor, jobs=max(workers, self.work.jobs))
+        self._pool = executor
 
     @property
     def pool(self) -> Executor | None:

@@ -78,8 +78,10 @@ def worker_pool(jobs: int) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def dask_executor(address: str) -> Iterator[Executor]:
+def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     """Workers of the ``dask.distributed`` cluster of a scheduler, e.g. ``tcp://10.0.0.1:8786``.
+
+    The second value says how many work at a time now.
 
     Raises `MissingPartError` if ``distributed`` is not installed, `StressnetError` if no scheduler
     answers there.
@@ -97,7 +99,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
             f"{address}: no Dask scheduler answers ({error}); start one with 'dask scheduler'"
         ) from error
     with client:
-        yield client.get_executor()
+        yield client.get_executor(), sum(client.nthreads().values())
 
 
 def in_order(

@@ -199,6 +199,10 @@ def record_of(
     return to_record(alignment) | {"warnings": failed}
 
 
+def _spoken(parts: Sequence[Utterance | AlignmentFailure]) -> Iterator[Utterance]:
+    return (u for u in parts if isinstance(u, Utterance))
+
+
 def _aligner(name: str, code: str, problems: list[Problem]) -> Aligner:
     """An aligner; that a lesser one had to do is a row of the failure table."""
     with warnings.catch_warnings(record=True) as caught:
@@ -235,21 +239,30 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
                 journal.add(recording.utterance_id, aligned_)
             bar.update()
         todo = _to_align(found.recordings, journal, dictionary, problems)
-        # The aligner learns from the whole corpus, so it must see all of it even when only a few
-        # utterances are missing: otherwise a resumed run would differ from a straight one.
-        if any(_unaligned(journal.done.get(recording.utterance_id)) for recording, _ in todo):
+        left = {r.utterance_id for r, _ in todo if _unaligned(journal.done.get(r.utterance_id))}
+        if left:
             aligner = _aligner(config.aligner, dictionary.language.code, problems)
-            with tempfile.TemporaryDirectory(prefix="stressnet-") as temporary:
+            # Beside the journals, where the workers of a cluster see it, too.
+            with (
+                tempfile.TemporaryDirectory(dir=folder.state) as temporary,
+                folder.journal("first_pass") as notes,
+            ):
                 asked = list(utterances_of(todo, Path(temporary)))
+                heard = {r.utterance_id: [*_spoken(parts)] for r, _, parts in asked}
+                # The aligner learns from the whole corpus, so it is given all of it even when only
+                # a few are missing: otherwise a resumed run would differ from a straight one.
                 results = aligner.align(
-                    [u for _, _, parts in asked for u in parts if isinstance(u, Utterance)],
+                    [u for utterances in heard.values() for u in utterances],
                     dictionary.pronounce,
                     jobs=folder.work.jobs,
                     seed=config.seed,
+                    executor=folder.work.executor,
+                    journal=notes,
+                    done={u.utterance_id for r in heard.keys() - left for u in heard[r]},
                 )
                 for recording, given, parts in asked:
-                    own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
-                    if _unaligned(journal.done.get(recording.utterance_id)):
+                    if recording.utterance_id in left:
+                        own = [next(results)[1] if isinstance(u, Utterance) else u for u in parts]
                         journal.add(recording.utterance_id, record_of(recording, given, own))
                         bar.update()
         done = journal.done

@@ -58,7 +58,8 @@ def run(config: BuildConfig, source: Path, folder: RunFolder) -> Result:
 
     folder.problems += [*found.problems, *unused_labels(found)]
     with dask_executor(config.scheduler) if config.scheduler else nullcontext() as workers:
-        folder.use(workers)
+        if workers is not None:
+            folder.use(*workers)
         heard = listen(folder, found)
         aligned = align(folder, heard, config)
         folder.problems += warnings_of(aligned.changes, recipe.reading.convention)
