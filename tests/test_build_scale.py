@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,6 +68,18 @@ def test_the_command_uses_a_scheduler(source: Path, straight: Path, tmp_path: Pa
         arguments = ["build-corpus", str(source), str(out), "-q", "--scheduler", address]
         done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0, done.output
+    assert content(out) == content(straight)
+
+
+def test_the_script_for_slurm_with_workers_here(
+    source: Path, straight: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    script = Path(__file__).parents[1] / "scripts/build-on-slurm"
+    out = tmp_path / "slurm"
+    command = [sys.executable, str(script), str(source), str(out), "--workers", "1", "--local"]
+    done = subprocess.run([*command, "--", "-q"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert content(out) == content(straight)
 
 

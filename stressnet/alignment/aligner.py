@@ -11,6 +11,7 @@ from pathlib import Path
 from stressnet.errors import AudioError
 from stressnet.intervals import Alignment
 from stressnet.runs.journal import Journal
+from stressnet.runs.work import Progress
 
 Pronounce = Callable[[str], Sequence[tuple[str, ...]]]
 """A word's pronunciations, ARPAbet with stress digits (``("P", "ER1", "M", "IH2", "T")``)."""
@@ -56,11 +57,12 @@ class Batch:
 
     utterances: Sequence[Utterance]
     pronounce: Pronounce
-    jobs: int = 1
-    seed: int = 0
-    executor: Executor | None = None
-    journal: Journal | None = None
-    done: Collection[str] = ()
+    jobs: int
+    seed: int
+    executor: Executor | None
+    journal: Journal | None
+    done: Collection[str]
+    progress: Progress
 
     @property
     def asked(self) -> Iterator[Utterance]:
@@ -83,6 +85,7 @@ class Aligner(ABC):
         executor: Executor | None = None,
         journal: Journal | None = None,
         done: Collection[str] = (),
+        progress: Progress | None = None,
     ) -> Iterator[tuple[str, Result]]:
         """Align utterances, in the order given; yields their ids and what came of them.
 
@@ -93,9 +96,11 @@ class Aligner(ABC):
         spoken word.
 
         Of the utterances in ``done`` nothing is yielded, though an aligner may learn from them. A
-        ``journal`` keeps what an aligner finds on its way, so that interrupted work goes on there.
+        ``journal`` keeps what an aligner finds on its way, so that interrupted work goes on there;
+        ``progress`` shows how far that is.
         """
-        batch = Batch(utterances, pronounce, jobs, seed, executor, journal, done)
+        shown = progress or Progress(verbose=False)
+        batch = Batch(utterances, pronounce, jobs, seed, executor, journal, done, shown)
         for utterance, result in zip(batch.asked, self._results(batch), strict=True):
             yield utterance.utterance_id, result
 

@@ -86,8 +86,9 @@ class KaldiGmmAligner(Aligner):
                 (u.utterance_id, task_of(u, batch.pronounce, self.english))
                 for u in batch.utterances
             )
-            for _ in journal.results(tasks, partial(_records, batch=batch), lambda task: 1):
-                pass
+            with batch.progress.stage("first pass", len(batch.utterances), "utt") as bar:
+                for _, n, _ in journal.results(tasks, partial(_records, batch=batch), lambda _: 1):
+                    bar.update(n)
             speakers = speaker_normalisations(heard(batch.utterances))
             chosen = training_choice(batch.utterances, batch.seed)
             examples = heard(u for index, u in enumerate(batch.utterances) if index in chosen)

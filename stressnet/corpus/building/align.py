@@ -258,6 +258,7 @@ def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
                     seed=config.seed,
                     executor=folder.work.executor,
                     journal=notes,
+                    progress=folder.progress,
                     done={u.utterance_id for r in heard.keys() - left for u in heard[r]},
                 )
                 for recording, given, parts in asked:
