@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stressnet.alignment import landmarks, workers
 from stressnet.alignment.features import Normalisation, cepstra, with_deltas
 from stressnet.alignment.landmarks import moved_to_landmarks
-from stressnet.alignment.paths import WordPath, averaged, segments, to_alignment
+from stressnet.alignment.paths import WordPath, averaged, confidence_of, segments, to_alignment
 from stressnet.alignment.validation import validate
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
@@ -186,6 +186,14 @@ def test_landmarks_of_short_words_do_not_overlap(monkeypatch):
     assert article.edges_s == pytest.approx((0.205, 0.21))
     assert noun.edges_s[0] == article.edges_s[1]
     assert min(np.diff(noun.edges_s)) >= 0.005 - 1e-9
+
+
+def test_confidence_falls_with_the_distance_of_the_models():
+    """By hand: edges 10 ms apart give 1 / (1 + exp(-3.72 + 0.863 ln 10)) = 0.850."""
+    at = lambda shift_s: [WordPath(("AH0", "N"), (0.1 + shift_s, 0.2, 0.3))]  # noqa: E731
+    assert confidence_of(at(0.0), at(0.01), at(0.005)) == pytest.approx([0.850], abs=5e-4)
+    sure = [confidence_of(at(0.0), at(shift_s))[0] for shift_s in (0.0, 0.005, 0.02, 0.1)]
+    assert sure[0] == sure[1] > sure[2] > sure[3] > 0
 
 
 def doubled_or_dead(item: int) -> int:

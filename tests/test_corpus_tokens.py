@@ -14,6 +14,7 @@ from stressnet.corpus.scan import Recording
 from stressnet.corpus.tokens import find_tokens, phone_rows, token_row
 from stressnet.errors import AlignmentError, CorpusError
 from stressnet.intervals import Alignment, Interval
+from stressnet.lexicon.contrast import Wanted
 from stressnet.lexicon.dictionary import Dictionary, load_dictionary
 from stressnet.lexicon.stress import Stress
 
@@ -224,6 +225,18 @@ def test_confidence_is_that_of_the_spoken_word(dictionary: Dictionary) -> None:
     )
     (token,), _ = find_tokens(RECORDING, alignment, dictionary, {})
     assert token.alignment_confidence == 0.75
+
+
+def test_words_that_are_not_sure_enough_are_left_out(dictionary: Dictionary) -> None:
+    alignment = replace(aligned(("water", WATER), ("money", "M AH1 N IY0")), confidence=(0.4, 0.8))
+    wanted = Wanted(min_confidence=0.5)
+    tokens, rejected = find_tokens(RECORDING, alignment, dictionary, {}, wanted=wanted)
+    assert [token.word for token in tokens] == ["MONEY"]
+    assert [(word.word, word.reason) for word in rejected] == [
+        ("WATER", "alignment not sure enough")
+    ]
+    unknown = replace(alignment, confidence=None)
+    assert len(find_tokens(RECORDING, unknown, dictionary, {}, wanted=wanted)[0]) == 2
 
 
 def test_prosody_only_pairs(dictionary: Dictionary) -> None:

@@ -40,7 +40,14 @@ from stressnet.alignment.gmm_training import (
     train_flat,
 )
 from stressnet.alignment.landmarks import moved_to_landmarks
-from stressnet.alignment.paths import NEAR_S, FoundPath, WordPath, averaged, to_alignment
+from stressnet.alignment.paths import (
+    NEAR_S,
+    FoundPath,
+    WordPath,
+    averaged,
+    confidence_of,
+    to_alignment,
+)
 from stressnet.alignment.workers import isolated_map
 from stressnet.audio import WORKING_RATE_HZ as RATE_HZ
 from stressnet.audio import audio_facts, read_audio
@@ -221,16 +228,10 @@ def second_look(seen: FirstPass) -> Result:
         samples = _sound(utterance)
     except AudioError as error:
         return utterance.unreadable(error)
-    trained = _by_gmm(state, seen, samples, confident=state.net is None)
+    trained = _by_gmm(state, seen, samples)
     heard, noises = _by_net(state, seen, trained, samples)
-    if heard is not None:  # its confidence can be compared across corpora
-        source, confidence = NET_NAME, heard.confidence
-    if trained is not None:
-        source = KaldiGmmAligner.name
-        if heard is None:
-            sure = trained if trained.confidence else _by_gmm(state, seen, samples, confident=True)
-            confidence = sure.confidence if sure is not None else ()
-    if heard is None and trained is None:
+    found = [path for path in (heard, trained) if path is not None]
+    if not found:
         if state.model is None and not seen.task.english:
             return utterance.failure(
                 "too little speech",
@@ -238,9 +239,11 @@ def second_look(seen: FirstPass) -> Result:
                 f"{MINIMUM_S:.0f} s of speech; add recordings, or alignments from elsewhere",
             )
         return pocketsphinx_alignment(seen)
-    models = [path.words for path in (heard, trained) if path is not None]
+    models = [path.words for path in found]
     if seen.paths is not None and state.average:
         models.append(seen.paths)
+    confidence = confidence_of(*models) if len(models) > 1 else found[0].confidence or None
+    source = NET_NAME if trained is None else KaldiGmmAligner.name
     words = averaged(*models, noisy={n for place in noises for n in (place - 1, place)})
     if trained is not None:  # knows this corpus's stress
         words = [WordPath(a.phones, b.edges_s) for a, b in zip(trained.words, words, strict=True)]
@@ -283,13 +286,12 @@ def _is_confirmed(
     )
 
 
-def _by_gmm(
-    state: _Worker, seen: FirstPass, samples: np.ndarray, confident: bool
-) -> FoundPath | None:
-    """The trained model's alignment, and the mean posterior of each word where it is wanted."""
+def _by_gmm(state: _Worker, seen: FirstPass, samples: np.ndarray) -> FoundPath | None:
+    """The trained model's alignment, with the mean posterior of each word if it stands alone."""
     if state.model is None:
         return None
     normal = state.speakers[seen.task.utterance.speaker]
     features = with_deltas(normal.apply(cepstra(samples)))
     variants = agreeing(seen.task.variants, seen.paths)
-    return find_words(state.model, features, variants, confident=confident)
+    alone = seen.paths is None and state.net is None
+    return find_words(state.model, features, variants, confident=alone)

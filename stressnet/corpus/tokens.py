@@ -33,6 +33,7 @@ REJECT_NOT_DISYLLABIC_HERE = "spoken variant is not disyllabic"
 REJECT_OTHER_LENGTH_HERE = "spoken variant of another number of syllables"
 REJECT_NO_PHONES = "no phones aligned"
 REJECT_DURATION = "implausible duration"
+REJECT_CONFIDENCE = "alignment not sure enough"
 REJECT_PHONE = "a phone is not ARPAbet"
 REJECT_NO_IPA = "a phone is not IPA"
 REJECT_MARK = "a mark that nobody says"
@@ -231,6 +232,9 @@ def find_tokens(
         table = label_of(labels, recording.utterance_id, index)
         reason = _no_token(word, entry, phones, dictionary.language, lengths)
         reason = _by_table(entry, table, wanted, reason)
+        sure = alignment.confidence[index] if alignment.confidence else float("nan")
+        if not reason and sure < wanted.min_confidence:
+            reason = REJECT_CONFIDENCE
         if reason or not isinstance(entry, Entry):
             label = word.label if reason == REJECT_MARK else spoken[index]
             rejected.append(
@@ -268,9 +272,7 @@ def find_tokens(
                 dictionary_variant=_variant(entry, phones),
                 n_dictionary_variants=len(entry.variants),
                 aligner=alignment.source,
-                alignment_confidence=alignment.confidence[index]
-                if alignment.confidence
-                else float("nan"),
+                alignment_confidence=sure,
                 table_stress=table.stress if table is not None else "",
                 part_of_speech=tags[index].value if tags else "",
                 pos_stress=by_tag,

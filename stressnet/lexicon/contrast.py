@@ -174,11 +174,12 @@ STRESS = Contrast()
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which words are tokens: how long, with which classes, and which stress if not any."""
+    """Which words are tokens: how long, with which classes, which stress if not any, how sure."""
 
     lengths: WordLengths = DISYLLABLES
     contrast: Contrast = STRESS
     only_stress: str = ""
+    min_confidence: float = 0.0
 
 
 ORDINARY = Wanted()  # Disyllables, for their stress

@@ -103,7 +103,7 @@ def make_request(recipe: Recipe, source: Path, found: Scan, config: BuildConfig)
         parameters["lexicon"] = content["lexicon"] = load_dictionary(None, config.code).name
     if config.lengths == DISYLLABLES:
         del content["syllables"]
-    for name in ("contrast", "only_stress"):
+    for name in ("contrast", "only_stress", "min_confidence"):
         if settings[name] is None:
             del parameters[name], content[name]
     if config.part is None:

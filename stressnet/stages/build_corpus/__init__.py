@@ -8,12 +8,12 @@ repeated, it does nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stressnet.errors import ConfigError
-from stressnet.lexicon.contrast import ORDINARY
+from stressnet.lexicon.contrast import ORDINARY, Wanted
 from stressnet.runs import Input, Stage, option, seed_option
 from stressnet.stages.validate import ReadingConfig
 
@@ -29,6 +29,12 @@ class BuildConfig(ReadingConfig):
         ("stressnet",), flag="--preset", help="Spectrogram preset (stressnet, allouche2025)."
     )
     aligner: str = option("auto", help="Aligner, used where there is no alignment.")
+    min_confidence: float | None = option(
+        None,
+        minimum=0.0,
+        help="Leave out words with less alignment_confidence: by the default aligner, how probably "
+        "both edges are within 20 ms of the truth.",
+    )
     tagger: str = option(
         "auto",
         choices=("auto", "spacy", "crf", "none"),
@@ -99,10 +105,15 @@ class BuildConfig(ReadingConfig):
         return SplitConfig(self.valid_share, self.test_share, self.seed)
 
     @property
+    def words(self) -> Wanted:
+        """Which words are tokens, and which classes they have."""
+        return replace(super().words, min_confidence=self.min_confidence or 0.0)
+
+    @property
     def longer_words(self) -> bool:
         """Whether stretches of longer words are kept; without splits they have no use."""
         has_splits = not self.no_splits or self.shard is not None
-        return self.words == ORDINARY and not self.no_longer_words and has_splits
+        return super().words == ORDINARY and not self.no_longer_words and has_splits
 
 
 build_corpus = Stage(
