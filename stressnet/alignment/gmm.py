@@ -36,8 +36,7 @@ def check_kaldi() -> None:
         word_graph(model, [[("AA0",)]])
     except TypeError as error:
         raise MissingPartError(
-            f"kaldifst {version('kaldifst')} does not fit kaldi-hmm-gmm "
-            f"{version('kaldi-hmm-gmm')}"
+            f"kaldifst {version('kaldifst')} does not fit kaldi-hmm-gmm {version('kaldi-hmm-gmm')}"
         ) from error
 
 
