@@ -22,6 +22,7 @@ from stressnet.report.run import RelevanceRun
 from stressnet.report.style import save_figure
 from stressnet.runs.folder import RunFolder
 from stressnet.runs.manifest import read_manifest, write_manifest
+from stressnet.runs.tables import write_parquet
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -64,11 +65,42 @@ def report(make_corpus, tmp_path_factory) -> Path:
         save_figure(Figure(figsize=(2, 2)), out / "figures" / f"{name}-2", ["png"])
     (out / "index.html").write_text("<!DOCTYPE html><title>report</title>", encoding="utf-8")
     runs = [RelevanceRun.open(run), RelevanceRun.open(other)]
+    ids = [str(token) for token in runs[0].tokens["token_id"]]
+    patching = _patching(folder / "patching", ids)
     with RunFolder(out, "report") as opened:
         opened.begin({}, inputs={})
-        page, n_tokens = write_explorer(runs, runs[0].open_corpus(), opened, most=2000)
+        page, n_tokens = write_explorer(
+            runs, runs[0].open_corpus(), opened, most=2000, patching=patching
+        )
     assert (n_tokens, opened.problems) == (50, [])
     return page
+
+
+def _patching(folder: Path, ids: list[str]) -> Path:
+    """What ``patch`` writes of three pairs, of which one is the null and one holds no token here."""
+    folder.mkdir()
+    pairs = [(0, ids[0], ids[1]), (1, ids[0], "elsewhere"), (2, ids[0], ids[2])]
+    table = pd.DataFrame(pairs, columns=["pair", "clean_id", "corrupted_id"])
+    table.assign(network="net").to_csv(folder / "pairs.csv", index=False)
+    rows = [
+        (pair, layer, unit, kind, estimator, effect * (1 if estimator == "activation" else 9))
+        for pair, effects in enumerate(((0.5, -1.0, 0.25), (0.1, 0.0, -0.001), (9.0, 9.0, 9.0)))
+        for layer, unit, kind, effect in zip(
+            ("relu1", "relu1", "relu2"),
+            ("nucleus 1", "context", "nucleus 1"),
+            ("time", "time", "time"),
+            effects,
+            strict=True,
+        )
+        for estimator in ("relp", "activation")
+    ]
+    names = ["pair", "layer", "unit", "kind", "estimator", "effect"]
+    effects = pd.DataFrame(rows, columns=names).assign(network="net")
+    effects["direction"] = "corrupted-to-clean"
+    effects["difference"] = effects["pair"].map({0: 3.0, 1: 1.0, 2: 5.0})
+    effects["cue"] = effects["pair"].map({0: "stress", 1: "stress", 2: "same class"})
+    write_parquet(effects, folder / "effects.parquet")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +134,34 @@ def test_opens_with_tokens_and_no_complaints(page, run: RelevanceRun) -> None:
     assert page.get_attribute(".tools a", "href") == "index.html"
     rows = page.locator("#regions tbody tr:not(.group-head)")
     assert rows.count() > 10
+
+
+def test_shows_what_patching_found_in_the_pairs_of_a_token(page, run: RelevanceRun) -> None:
+    first, other, third = (str(token) for token in run.tokens["token_id"][:3])
+    choose = "(id) => Stressnet.list.choose(Stressnet.index.tokens.id.indexOf(id))"
+    page.evaluate(choose, first)
+    page.wait_for_function(SHOWN, arg=first)
+    maps = [[row.split("\t") for row in text.splitlines()]
+            for text in page.locator("#inside tbody").all_inner_texts()]  # fmt: skip
+    assert maps == [
+        [["nucleus 1", "0.50", "0.25"], ["context", "−1.00", ""]],
+        [["nucleus 1", "0.10", "0.00"], ["context", "0.00", ""]],
+        [["nucleus 1", "0.40", "0.19"], ["context", "−0.75", ""]],  # weighed by 3 and 1 logits
+    ]
+    colour = "(cell) => getComputedStyle(cell).backgroundColor.match(/[0-9]+/g).map(Number)"
+    red, _, blue = page.locator("#inside td").nth(0).evaluate(colour)
+    assert red > blue
+    red, _, blue = page.locator("#inside td").nth(2).evaluate(colour)
+    assert red < blue
+    assert page.locator("#inside caption button").nth(1).is_disabled()
+    page.locator("#inside caption button").nth(0).click()
+    page.wait_for_function(SHOWN, arg=other)
+    assert page.locator("#inside table").count() == 2
+    page.evaluate(choose, third)  # only in the null
+    page.wait_for_function(SHOWN, arg=third)
+    assert page.locator("#inside caption").all_inner_texts() == [
+        "mean of 2 pairs, from corrupted to clean"
+    ]
 
 
 def test_filters_filter(page, run: RelevanceRun) -> None:

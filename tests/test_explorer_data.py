@@ -189,7 +189,7 @@ def test_texts_of_a_corpus_cannot_break_the_page(reader: TokenReader, tmp_path: 
     kept = reader._rows[token_id]
     reader._rows[token_id] = {**kept, "word": "</script><script>alert(1)</script>\u2028"}
     try:
-        page = write_page(tmp_path, reader, [(0, token_id)], notice="<b>&", report=None)
+        page = write_page(tmp_path, reader, [(0, token_id)], notice="<b>&")
     finally:
         reader._rows[token_id] = kept
     index = (tmp_path / "explorer" / "index.js").read_text(encoding="utf-8")

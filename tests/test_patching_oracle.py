@@ -1,12 +1,14 @@
-"""Activation and attribution patching of a small GPT-2 with random weights as nnsight does them."""
+"""Units of a small GPT-2 and edges of a small ViT, with random weights, as nnsight patches them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from stressnet.patching import Unit, patch_effects
+from stressnet.patching import Unit, edge_units, patch_effects
 
 tf = pytest.importorskip("transformers")
 nnsight = pytest.importorskip("nnsight")
@@ -26,24 +28,54 @@ class Probe(nn.Module):
         return self.head(self.network(inputs_embeds=x[:, 0]).last_hidden_state[:, -1])
 
 
-def test_gpt2_as_nnsight_patches_it() -> None:
+class Seer(nn.Module):
+    """Two logits from the first token of a ViT on four patches."""
+
+    n_bins, n_frames = 8, 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+        images = {"image_size": (8, 8), "patch_size": 4, "num_channels": 1}
+        config = tf.ViTConfig(**sizes, **images, intermediate_size=24)
+        self.network = tf.ViTModel(config, add_pooling_layer=False)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.network(x).last_hidden_state[:, 0])
+
+
+WEIGHTS = torch.tensor([1.0, -1.0]).double()
+
+
+def drawn(probe: nn.Module, *shape: int) -> tuple[nn.Module, Tensor, Tensor]:
+    """The network with random weights, two clean and two corrupted inputs."""
     generator = torch.Generator().manual_seed(0)
-    probe = Probe().double().eval()
+    probe = probe.double().eval()
     with torch.no_grad():
         for parameter in probe.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
-    clean, corrupted = torch.randn(2, 2, 1, 6, 16, generator=generator).double()
+    clean, corrupted = torch.randn(2, 2, 1, *shape, generator=generator).double()
+    return probe, clean, corrupted
+
+
+def envoy_of(traced: Any, place: str) -> Any:
+    """The module at a place."""
+    for name in place.split("."):
+        traced = traced[int(name)] if name.isdigit() else getattr(traced, name)
+    return traced
+
+
+def test_gpt2_as_nnsight_patches_it() -> None:
+    probe, clean, corrupted = drawn(Probe(), 6, 16)
     units = [Unit("layer", place, place) for place in PLACES]
     effects = patch_effects(probe, clean, corrupted, units, ["activation", "attribution"])
     got = effects.pivot(index=["unit", "estimator"], columns="pair", values="effect")
-    weights = torch.tensor([1.0, -1.0]).double()
     with torch.no_grad():
-        d_clean, d_corrupted = probe(clean) @ weights, probe(corrupted) @ weights
+        d_clean, d_corrupted = probe(clean) @ WEIGHTS, probe(corrupted) @ WEIGHTS
     traced = nnsight.NNsight(probe)
     for place in PLACES:
-        envoy = traced
-        for name in place.split("."):
-            envoy = envoy[int(name)] if name.isdigit() else getattr(envoy, name)
+        envoy = envoy_of(traced, place)
         with traced.trace(clean):
             source = envoy.output.save()
         assert isinstance(source, Tensor)
@@ -53,11 +85,46 @@ def test_gpt2_as_nnsight_patches_it() -> None:
         with traced.trace(corrupted):
             inner = envoy.output
             base = inner.save()
-            with (traced.output @ weights).sum().backward():
+            with (traced.output @ WEIGHTS).sum().backward():
                 slope = inner.grad.save()
         scale = d_clean - d_corrupted
-        truth = (logits @ weights - d_corrupted) / scale
+        truth = (logits @ WEIGHTS - d_corrupted) / scale
         estimate = ((source - base) * slope).sum(dim=(1, 2)) / scale
         for name, expected in (("activation", truth), ("attribution", estimate)):
             row = torch.tensor(got.loc[(place, name)].to_numpy())
+            torch.testing.assert_close(row, expected.detach(), rtol=1e-5, atol=1e-8)
+
+
+def test_edges_of_a_vit_as_nnsight_patches_their_paths() -> None:
+    probe, clean, corrupted = drawn(Seer(), 8, 8)
+    edges = edge_units(probe)
+    assert len(edges) == 1 + 2 + 3 + 4 + 5
+    effects = patch_effects(probe, clean, corrupted, edges, ["activation", "attribution"])
+    names = ["layer", "unit", "estimator"]
+    got = effects.pivot(index=names, columns="pair", values="effect").sort_index()
+    with torch.no_grad():
+        d_clean, d_corrupted = probe(clean) @ WEIGHTS, probe(corrupted) @ WEIGHTS
+    traced = nnsight.NNsight(probe)
+    for edge in edges:
+        sends, reads = (envoy_of(traced, p.removesuffix(":input")) for p in (edge.reads, edge.layer))
+        given = []
+        for images in (clean, corrupted):
+            with traced.trace(images):
+                out = sends.input if edge.reads.endswith(":input") else sends.output
+                value = (out[0] if isinstance(out, tuple) else out).save()
+            given.append(value)
+        change = (given[0] - given[1]).detach()
+        with traced.trace(corrupted):
+            reads.input = reads.input + change
+            logits = traced.output.save()
+        with traced.trace(corrupted):
+            inner = reads.input.clone()  # others read the stream itself
+            reads.input = inner
+            with (traced.output @ WEIGHTS).sum().backward():
+                slope = inner.grad.save()
+        scale = d_clean - d_corrupted
+        truth = (logits @ WEIGHTS - d_corrupted) / scale
+        estimate = (change * slope).sum(dim=(1, 2)) / scale
+        for name, expected in (("activation", truth), ("attribution", estimate)):
+            row = torch.tensor(got.loc[(edge.layer, edge.label, name)].to_numpy())
             torch.testing.assert_close(row, expected.detach(), rtol=1e-5, atol=1e-8)

@@ -18,6 +18,7 @@
   function show(number) {
     main.show(number);
     S.labels.show(number);
+    S.inside(number, (other) => list.choose(other));
     if (comparing && !keep.checked) second.show(number);
     remember();
   }

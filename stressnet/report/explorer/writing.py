@@ -19,6 +19,7 @@ from stressnet.report import run_sections, tables
 from stressnet.report.choose import choose_words
 from stressnet.report.document import Block, Heading, Paragraph, render
 from stressnet.report.explorer.pack import pack, rounded
+from stressnet.report.explorer.patching import patched
 from stressnet.report.explorer.tokens import Method, TokenReader, method_labels
 from stressnet.report.names import count_of, region_group, region_name
 from stressnet.report.run import RelevanceRun, model_manifest
@@ -31,7 +32,10 @@ from stressnet.runs.problems import Problem, Severity
 
 PAGE = "explorer.html"
 FOLDER = "explorer"
-ASSETS = ("explorer.css", "data.js", "plot.js", "list.js", "labels.js", "pane.js", "app.js")
+ASSETS = (
+    *("explorer.css", "data.js", "plot.js", "list.js"),
+    *("labels.js", "inside.js", "pane.js", "app.js"),
+)
 SHARED = ("pages.css", "pages.js")
 N_LIMITS = 200  # Maps from which a run's common colour limit is taken
 CHUNK = 50  # Tokens per task
@@ -114,12 +118,17 @@ def _reader(corpus_path: str, run_paths: tuple[str, ...]) -> TokenReader:
 
 
 def write_explorer(
-    runs: Sequence[RelevanceRun], corpus: Corpus, folder: RunFolder, most: int, seed: int = 0
+    runs: Sequence[RelevanceRun],
+    corpus: Corpus,
+    folder: RunFolder,
+    most: int,
+    seed: int = 0,
+    patching: Path | None = None,
 ) -> tuple[Path, int]:
     """Write the explorer of one or more runs beside a report: its page, and how many tokens it has.
 
     The first run decides which tokens are there, a random sample of more than ``most``. Those that
-    cannot be shown become the folder's problems.
+    cannot be shown become the folder's problems. ``patching`` is a folder of ``stressnet patch``.
     """
     methods = open_methods(runs, corpus)
     token_ids = choose_tokens(methods, most, seed)
@@ -147,7 +156,7 @@ def write_explorer(
         summary=list(summary_blocks(methods, corpus, out, made)),
         provenance=list(provenance_blocks(methods, corpus)),
         notice=" ".join(notices),
-        report="index.html" if (out / "index.html").is_file() else None,
+        patching=[] if patching is None else patched(patching, [t for _, t in written]),
     )
     return page, len(written)
 
@@ -189,16 +198,19 @@ def write_page(
     summary: Sequence[Block] = (),
     provenance: Sequence[Block] = (),
     notice: str = "",
-    report: str | None = "index.html",
+    patching: Sequence[dict[str, Any]] = (),
 ) -> Path:
-    """Write the page and its index."""
+    """Write the page and its index; ``patching`` is from :func:`patched`."""
     index = _index(reader, tokens, first)
+    if patching:
+        index["patching"] = patching
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     # A script may not hold "</script" nor line separators that JSON allows.
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
-    parts = {"summary": summary, "provenance": provenance, "notice": notice, "report": report}
+    parts = {"summary": summary, "provenance": provenance, "notice": notice}
+    parts["report"] = "index.html" if (out / "index.html").is_file() else None
     parts["example"] = "present, 8975"
     if tokens and reader.corpus.language != ENGLISH:
         row = reader.row(tokens[0][1])

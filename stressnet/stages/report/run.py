@@ -61,7 +61,7 @@ def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result
     explorer, n_tokens, text = None, 0, f"report: {page}"
     if config.explorer_tokens > 0:
         explorer, n_tokens = write_explorer(
-            runs, corpus, folder, config.explorer_tokens, config.seed
+            runs, corpus, folder, config.explorer_tokens, config.seed, config.patching
         )
         text += f"\nexplorer: {explorer}"
     counts = {"n_tokens_in_explorer": n_tokens}
