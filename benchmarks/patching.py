@@ -1,17 +1,18 @@
 """Cost of relevance patching relative to forward + backward and to activation patching.
 
-    uv run python benchmarks/patching.py --models compact transformer --rounds 15
+    uv run python benchmarks/patching.py --models compact transformer --rounds 15 --pairs 1 8
 
-One pair of images and all channels of every layer; the methods take turns, figures are medians of
-processor time on one thread. Bars on ``compact``: RelP at most 2.5 times forward + backward,
-activation patching of the same units at least 50 times RelP. Forward + backward is the gradient of
-the logit difference with respect to the image; RelP is all that
+So many pairs at once (``stressnet patch`` takes 8) and all channels of every layer; the methods
+take turns, figures are medians of processor time on one thread. Bars on ``compact``: RelP at most
+2.5 times forward + backward, activation patching of the same units at least 50 times RelP. Forward
++ backward is the gradient of the logit difference with respect to the image; RelP is all that
 :func:`stressnet.patching.patch_effects` does: both runs, the backward pass and the table.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -44,14 +45,15 @@ def seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=["compact"])
+    parser.add_argument("--pairs", nargs="+", type=int, default=[1])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--truth-rounds", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    for name in options.models:
+    for name, n in itertools.product(options.models, options.pairs):
         torch.manual_seed(0)
         network = build_model(name, *SHAPE).eval()
-        clean = torch.randn(1, 1, *SHAPE)
+        clean = torch.randn(n, 1, *SHAPE)
         corrupted = clean + 0.3 * torch.randn_like(clean)
         units = channel_units(network)
 
@@ -73,7 +75,7 @@ def main() -> None:
         middle = {method: statistics.median(values) for method, values in turns.items()}
         base, relp = middle["forward + backward"], middle["relp"]
         print(
-            f"{name}, {len(units)} channels: forward + backward {1000 * base:.1f} ms, "
+            f"{name}, {n} pairs, {len(units)} channels: forward + backward {1000 * base:.1f} ms, "
             f"attribution {middle['attribution'] / base:.2f} x, RelP {relp / base:.2f} x; "
             f"activation patching {middle['activation'] / relp:.0f} x RelP"
         )

@@ -77,7 +77,7 @@ def report(make_corpus, tmp_path_factory) -> Path:
 
 
 def _patching(folder: Path, ids: list[str]) -> Path:
-    """What ``patch`` writes of three pairs, of which one is the null and one holds no token here."""
+    """What ``patch`` writes of three pairs: one holds a token not here, one is the null."""
     folder.mkdir()
     pairs = [(0, ids[0], ids[1]), (1, ids[0], "elsewhere"), (2, ids[0], ids[2])]
     table = pd.DataFrame(pairs, columns=["pair", "clean_id", "corrupted_id"])

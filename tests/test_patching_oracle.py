@@ -106,7 +106,8 @@ def test_edges_of_a_vit_as_nnsight_patches_their_paths() -> None:
         d_clean, d_corrupted = probe(clean) @ WEIGHTS, probe(corrupted) @ WEIGHTS
     traced = nnsight.NNsight(probe)
     for edge in edges:
-        sends, reads = (envoy_of(traced, p.removesuffix(":input")) for p in (edge.reads, edge.layer))
+        places = (place.removesuffix(":input") for place in (edge.reads, edge.layer))
+        sends, reads = (envoy_of(traced, place) for place in places)
         given = []
         for images in (clean, corrupted):
             with traced.trace(images):

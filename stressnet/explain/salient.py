@@ -81,8 +81,7 @@ def salient_map(
     axes : Axes, optional
         Of the pictures; those of the explanation if left out.
     time_scale_s, frequency_scale_hz : float
-        Distances on the two axes that count as one, e.g. the width of a syllable and of a formant
-        region.
+        Distances that count as one, e.g. the width of a syllable and of a formant region.
     patch_s, patch_hz : float
         Size of the patches that are compared; at least three cells each way.
     part : {"absolute", "positive"}

@@ -31,18 +31,13 @@ FULL_MASK = "the region covers everything"
 NO_POSITIVE = "the map has no positive relevance"
 
 
-def rank_correlation(
-    maps: Tensor, others: Tensor, *, cells: Tensor | None = None, absolute: bool = False
-) -> Scores:
+def rank_correlation(maps: Tensor, others: Tensor, *, cells: Tensor | None = None) -> Scores:
     """Spearman's correlation of two maps over the cells that count; 1 is agreement, 0 chance.
 
     Maps (n_samples, ...) are by two methods, or of two networks. Of their cells those of the mask
-    ``cells`` count, all if left out; ``absolute`` ranks by size, whatever the sign. Ties share
-    their mean rank. Neighbouring cells of smooth maps are not independent, so values are compared
-    with each other, not with a t table.
+    ``cells`` count, all if left out. Ties share their mean rank. Neighbouring cells of smooth maps
+    are not independent, so values are compared with each other, not with a t table.
     """
-    if absolute:
-        maps, others = maps.abs(), others.abs()
 
     def correlation(*pair: Tensor) -> float:
         a, b = (torch.from_numpy(rankdata(values)) for values in pair)

@@ -54,7 +54,6 @@ def parameter_randomisation(
     *,
     n_stages: int | None = None,
     cells: Tensor | None = None,
-    absolute: bool = False,
 ) -> tuple[Scores, dict[str, Scores]]:
     """Rank correlation of maps before and after cascading randomisation; lower is better.
 
@@ -66,7 +65,7 @@ def parameter_randomisation(
     """
     start = subject.own_maps
     stages = {
-        path: rank_correlation(start, subject.maps(model=altered), cells=cells, absolute=absolute)
+        path: rank_correlation(start, subject.maps(model=altered), cells=cells)
         for path, altered in cascade(subject.model, generator, n_stages=n_stages)
     }
     reasons = combine_reasons(*(stage.reasons for stage in stages.values()))
@@ -75,7 +74,7 @@ def parameter_randomisation(
 
 
 def efficient_parameter_randomisation(
-    subject: Subject, generator: torch.Generator, *, cells: Tensor | None = None, n_bins: int = 0
+    subject: Subject, generator: torch.Generator, *, cells: Tensor | None = None
 ) -> Scores:
     """Relative rise of the map's complexity when all parameters are randomised; higher is better.
 
@@ -86,7 +85,7 @@ def efficient_parameter_randomisation(
     """
     ((_, altered),) = cascade(subject.model, generator, n_stages=1)
     before, after = (
-        histogram_entropy(maps, cells=cells, n_bins=n_bins)
+        histogram_entropy(maps, cells=cells)
         for maps in (subject.own_maps, subject.maps(model=altered))
     )
     reasons = combine_reasons(before.reasons, after.reasons)

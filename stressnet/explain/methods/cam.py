@@ -34,15 +34,10 @@ def grad_cam(
 ) -> tuple[Tensor, Tensor]:
     """Channels weighted by their mean derivative, summed.
 
-    Raises :class:`ExplainError` if the layer's output is no map, or ``f`` does not depend on it.
-
-    Parameters
-    ----------
-    layer : str, optional
-        Path of a module with output (batch, channels, *spatial); the last convolution by default.
-        Of a module that runs more than once, the last run counts.
-    rectify : bool
-        Only what speaks for ``f``, as published. With False, what speaks against is negative.
+    ``layer`` is a module with output (batch, channels, *spatial), of whose runs the last counts;
+    the last convolution by default. Published is only what speaks for ``f``; without ``rectify``
+    what speaks against it is negative. Raises :class:`ExplainError` if the output is no map, or
+    ``f`` does not depend on it.
     """
     values, slope, cells = _activations(problem, layer)
     weights = slope.flatten(2).mean(dim=2)

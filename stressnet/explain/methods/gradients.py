@@ -68,14 +68,9 @@ def gradient_shap(
     Mean over draws of ``(x - b) * gradient(b + a (x - b))`` with ``b`` one of the baselines and
     ``a`` uniform in [0, 1), one draw in each of ``n_samples`` equal parts of the interval. In
     expectation it adds up to ``f`` minus the mean ``f`` of the baselines, which is booked as the
-    part that belongs to no input.
-
-    Parameters
-    ----------
-    baselines : float or Tensor, shape (n_baselines, ...) with the rest as a sample's
-        A set of reference inputs, of training data for example; a number is one flat baseline.
-    noise_sd : float
-        Gaussian noise on the input, relative to the range of each sample.
+    part that belongs to no input. ``baselines``, of shape (n_baselines, ...), are inputs of
+    training data, say, a number is one flat baseline; ``noise_sd`` is Gaussian noise on the input,
+    relative to each sample's range.
     """
     at_least_one("n_samples", n_samples)
     inputs = problem.inputs

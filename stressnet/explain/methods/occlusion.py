@@ -29,7 +29,8 @@ Masks = Sequence[Mask] | Sequence[Mapping[str, Mask]] | Tensor
 """Masks for all samples alike, or a mapping from unit to mask for each sample."""
 
 OcclusionRecord = dict[str, int | float | str]
-"""sample, unit, baseline, n_values, area_share, output, output_without, drop."""
+"""``sample, unit, baseline``, ``n_values`` and ``area_share`` (how much was replaced), ``output``
+(f), ``output_without``, ``drop``."""
 
 
 def occlusion(
@@ -94,10 +95,8 @@ def occlusion_by_masks(
     model, inputs, seed, target
         As in :func:`stressnet.explain.explain_batch`; a predicted class stays the explained one.
     masks : sequence
-        Boolean arrays that apply to every sample alike (units are called ``"0"``, ``"1"``, …), or
-        one mapping from unit to boolean array for each sample; samples may have different units.
-        Each array broadcasts to a sample, e.g. ``(n_bins, n_frames)``; True, at least once, is
-        replaced.
+        Boolean arrays for every sample alike (units ``"0"``, ``"1"``, …), or one mapping from unit
+        to boolean array for each. Each broadcasts to a sample; True, at least once, is replaced.
     baselines : float, Tensor, or dict of str to float or Tensor
         What replaces the masked values, broadcastable to the inputs; several under their names. A
         drop is about the part *and* the baseline: state it, and use more than one.
@@ -105,8 +104,7 @@ def occlusion_by_masks(
     Returns
     -------
     tuple of dict
-        One record per sample, unit and baseline: ``sample``, ``unit``, ``baseline``, ``n_values``
-        and ``area_share`` (how much was replaced), ``output`` (f), ``output_without``, ``drop``.
+        One :data:`OcclusionRecord` per sample, unit and baseline.
     """
     named = baselines if isinstance(baselines, Mapping) else {"baseline": baselines}
     with full_precision():

@@ -209,7 +209,7 @@ def write_page(
     text = text.replace("</", "<\\/").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     script = f"window.Stressnet=window.Stressnet||{{}};\nStressnet.index={text};\n"
     (out / FOLDER / "index.js").write_text(script, encoding="utf-8")
-    parts = {"summary": summary, "provenance": provenance, "notice": notice}
+    parts: dict[str, Any] = {"summary": summary, "provenance": provenance, "notice": notice}
     parts["report"] = "index.html" if (out / "index.html").is_file() else None
     parts["example"] = "present, 8975"
     if tokens and reader.corpus.language != ENGLISH:

@@ -23,7 +23,7 @@ class ReportConfig:
         None, help="What cue-baselines wrote: its coefficients are drawn beside relevance."
     )
     stats: Path | None = option(None, help="What stats wrote: its claims are shown.")
-    patching: Path | None = option(None, help="What patch wrote: circuits, and in the explorer pairs.")
+    patching: Path | None = option(None, help="What patch wrote: shown in report and explorer.")
     explorer_tokens: int = option(
         2500, minimum=0, help="Tokens in the explorer; of more, a random sample. 0: no explorer."
     )
