@@ -5,6 +5,7 @@
     python benchmarks/folds.py than CORPUS OUT.csv NETWORKS OTHERS
     python benchmarks/folds.py than-cues CORPUS CUES NAME OUT.csv
     python benchmarks/folds.py table CORPUS CUES OUT.csv NETWORKS...
+    python benchmarks/folds.py thresholds CORPUS OUT.csv NETWORKS
 
 ``part`` trains the networks of the same folds on the tokens of one corpus of a merged one (column
 ``corpus``) alone, and tests them on the same tokens as ``train`` does; ``than`` compares the two,
@@ -12,8 +13,9 @@ NETWORKS minus OTHERS, on the folds that both have; ``than-cues`` does both for 
 cues (``measure``). ``table`` puts networks beside that regression, a classifier told the phones,
 and the oracle of each word's commoner reading, with paired differences. ``NETWORK + cue
 regression`` is the mean probability of the two; ``ensemble`` is several networks by their mean
-logits. Folds are pooled; words of pairs are by speakers
-who were new to the network.
+logits. ``thresholds`` gives the network's figures at its own threshold, calibrated in each fold on
+validation tokens, and of the answers that are then sure. Folds are pooled; words of pairs are by
+speakers who were new to the network.
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ from stressnet.corpus.store import Corpus
 from stressnet.inference.bootstrap import bootstrapped, mean_of_sides
 from stressnet.languages import language_of
 from stressnet.lexicon.stress import Stress
+from stressnet.runs.options import SURE
 from stressnet.runs.tables import read_table
 from stressnet.stages.train import TrainOptions
 from stressnet.training import audits, metrics
 from stressnet.training import cue_baselines as cb
+from stressnet.training.calibration import calibrate
 from stressnet.training.corpus_data import Fold, add_token_columns, splits_of_fold, stress_data
 from stressnet.training.data import StressData, predictions_table
 from stressnet.training.fit import Origin, train
@@ -281,6 +285,37 @@ def table(corpus_path: Path, cues_path: Path, out: Path, networks: tuple[Path, .
     ours = [f"{name}{more}" for name in names for more in ("", f" + {CUES}")]
     differences = [(name, other) for name in ours for other in (CUES, PHONES, ORACLE)]
     write_figures(joined, corpus, differences, out)
+
+
+@main.command()
+@click.argument("corpus_path", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("networks", type=click.Path(path_type=Path))
+def thresholds(corpus_path: Path, out: Path, networks: Path) -> None:
+    """Recalls at the default and at calibrated thresholds, and of sure answers; folds pooled."""
+    tables, folds = answers_of((networks,))
+    kinds: dict[str, dict[Fold, pd.DataFrame]] = {"default": {}, "calibrated": {}}
+    for fold in folds:
+        table = tables[networks.name][fold]
+        scores = (table["logit_initial"] - table["logit_final"]).to_numpy()
+        valid, final = table["split"] == "valid", table["stress_true"] == Stress.FINAL.value
+        fitted = calibrate(final[valid].astype(int), scores[valid], balanced=True)
+        click.echo(f"fold {fold.number}: {fitted}")
+        half = logit(fitted.p_initial(scores)) / 2
+        kinds["default"][fold] = table
+        kinds["calibrated"][fold] = table.assign(logit_initial=half, logit_final=-half)
+    joined = pooled(kinds, folds)
+    sure = expit(joined["logit calibrated"].abs()) >= SURE
+    rows = []
+    for name, mask in sets_of(joined, Corpus.open(corpus_path)).items():
+        rows += [{"test_set": name, **row} for row in rows_of_set(joined[mask], [])]
+        of_sure = joined[mask & sure].drop(columns="logit default")
+        of_sure = of_sure.rename(columns={"logit calibrated": "logit sure"})
+        rows += [{"test_set": name, **row} for row in rows_of_set(of_sure, [])]
+    result = pd.DataFrame(rows).query("listener != @ORACLE").drop(columns="minus")
+    result.to_csv(out, index=False, float_format="%.4f", lineterminator="\n")
+    metric = result["metric"].isin(["balanced_accuracy", "recall_initial", "recall_final"])
+    click.echo(result[metric].drop(columns="majority_rate").to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -515,15 +515,22 @@ def test_the_noise_of_a_room_is_no_part_of_the_word(tmp_path: Path) -> None:
     assert spoken_part(cut, path).duration_s == pytest.approx(end_s - start_s, abs=0.03)
 
 
-def test_temperature_changes_probabilities_not_answers(
+def test_temperature_changes_probabilities_threshold_answers(
     recordings: Path, seeds: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "m"
     shutil.copytree(seeds / "seed-0", model)
     file = recordings / "bo" / "bo-0.flac"
     source = sources_of([file], file.with_suffix(".TextGrid"))
-    plain = predict_words(source, model).words[1]
     digest = hash_file(model / "model.safetensors")
+    save_calibration(model, Calibration(1.0, True, 9, 1.0, 0.9, digest))
+    plain = predict_words(source, model).words[1]
+    beyond = plain.logit_difference + np.sign(plain.logit_difference)
+    save_calibration(model, Calibration(2.0, True, 9, 1.0, 0.9, digest, threshold=beyond))
+    other = predict_words(source, model, sure=0.9).words[1]
+    assert other.stress is not plain.stress and other.sure == "not sure"
+    assert other.probability == pytest.approx(1 / (1 + np.exp(-0.5)))
+    assert predict_words(source, model, sure=0.6).words[1].sure == "yes"
     save_calibration(model, Calibration(2.0, True, 9, 1.0, 0.9, digest))
     soft = predict_words(source, model).words[1]
     assert soft.stress is plain.stress

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from stressnet.stages.score import run as stage
 from stressnet.stages.score import score_learners
 from stressnet.stages.score.norms import deviations, differences, load_norms, norms_of
 from stressnet.stages.score.run import learners_of, share_of, words_of
+from stressnet.training.calibration import calibration_of
 
 FEW = {"anna": 210.0, "carl": 110.0}
 
@@ -137,9 +137,9 @@ def test_answers_are_the_networks_and_matches_follow(scored: Path) -> None:
     assert list(words["token_id"]) == list(corpus.tokens["token_id"]) and len(words) == 20
     network = TrainedNetwork.load("pretrained")
     logits = network.logits(np.array(corpus.images("stressnet").values))
-    temperature = json.loads((network.path / "calibration.json").read_text())["temperature"]
+    calibration = calibration_of(network)
     for (_, row), own in zip(words.iterrows(), logits, strict=True):
-        answer = Answer.among(network.info.contrast, own, temperature)
+        answer = Answer.among(network.info.contrast, own, calibration)
         assert (row["heard"], row["probability"]) == (
             answer.stress.value,
             pytest.approx(answer.probability, rel=1e-4),

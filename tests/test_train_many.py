@@ -17,10 +17,11 @@ from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, FolderError
 from stressnet.evaluation.heard import Heard
 from stressnet.evaluation.sets import load_models
-from stressnet.models.checkpoint import load_checkpoint, read_info
+from stressnet.models.checkpoint import TrainedNetwork, load_checkpoint, read_info
 from stressnet.models.registry import MODELS
 from stressnet.stages.train import TrainOptions, train_model
 from stressnet.stages.train import run as train_stage
+from stressnet.training.calibration import calibration_of
 from stressnet.training.corpus_data import Fold, splits_of_fold, stress_data
 from stressnet.training.metrics import evaluate_splits
 from stressnet.training.recipes import TrainConfig, get_recipe, read_recipe, write_recipe
@@ -73,6 +74,16 @@ def test_summary_is_over_seeds_and_of_averaged_logits(seeds: Path) -> None:
     stored = pd.read_csv(seeds / "ensemble" / "metrics.csv")
     np.testing.assert_allclose(stored["estimate"], again["estimate"])
     assert set(summary["test_set"]) == set(members[0]["test_set"])
+
+
+def test_networks_are_calibrated_on_their_validation_tokens(seeds: Path) -> None:
+    network = TrainedNetwork.load(seeds / "seed-3")
+    table = pd.read_parquet(seeds / "seed-3" / "predictions.parquet").query("split == 'valid'")
+    scores, final = table["logit_initial"] - table["logit_final"], table["stress_true"] == "FINAL"
+    found = calibration_of(network)
+    assert found.n == len(table) and found.balanced
+    recalls = [(s >= found.threshold).mean() for s in (scores[~final], scores[final])]
+    assert abs(recalls[0] - (1 - recalls[1])) <= 1 / min(final.sum(), (~final).sum())
 
 
 def test_members_of_other_tokens_are_not_averaged() -> None:

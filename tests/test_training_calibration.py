@@ -10,10 +10,12 @@ from scipy.special import expit
 
 from stressnet.errors import CheckpointError, ConfigError
 from stressnet.inference.bootstrap import cluster_weights
+from stressnet.lexicon.stress import Stress
+from stressnet.models.answer import Answer
 from stressnet.training.calibration import (
     Calibration,
+    calibrate,
     calibration_error,
-    fit_temperature,
     load_calibration,
     reliability,
     save_calibration,
@@ -32,7 +34,7 @@ def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.nda
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_fit_finds_the_temperature(temperature: float) -> None:
     labels, scores = drawn(20_000, temperature)
-    found = fit_temperature(labels, scores)
+    found = calibrate(labels, scores)
     assert found.temperature == pytest.approx(temperature, rel=0.05)
     assert found.loss_after <= found.loss_before
     assert found.n == 20_000
@@ -41,13 +43,24 @@ def test_fit_finds_the_temperature(temperature: float) -> None:
 def test_balanced_fit_does_not_follow_the_more_frequent_class() -> None:
     labels, scores = drawn(20_000, 2.0)
     keep = (labels == 0) | (np.arange(20_000) % 4 == 0)  # three of four FINAL lost
-    found = fit_temperature(labels[keep], scores[keep], balanced=True)
+    found = calibrate(labels[keep], scores[keep], balanced=True)
     assert found.temperature == pytest.approx(2.0, rel=0.06)
+
+
+def test_threshold_finds_both_classes_equally_often_by_hand() -> None:
+    # at 0 all three INITIAL but only one of three FINAL are found, from 1.5 on two of three of both
+    labels, scores = [0, 0, 0, 1, 1, 1], [1.0, 4.0, 5.0, -2.0, 0.5, 2.0]
+    found = calibrate(labels, scores)
+    assert found.threshold == pytest.approx(1.5)
+    assert found.p_initial(1.5) == pytest.approx(0.5)
+    first = Answer.of(1.4, found)
+    assert (first.stress, first.p_initial < 0.5) == (Stress.FINAL, True)
+    assert calibrate([0, 0, 1, 1], [3.0, 1.0, -1.0, -3.0]).threshold == 0.0  # equal already
 
 
 def test_fit_needs_both_classes() -> None:
     with pytest.raises(ConfigError, match="both classes"):
-        fit_temperature([0, 0], [1.0, 2.0])
+        calibrate([0, 0], [1.0, 2.0])
 
 
 def test_reliability_and_error_by_hand() -> None:

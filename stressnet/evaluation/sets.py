@@ -23,7 +23,7 @@ from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
-from stressnet.training.calibration import Calibration, fit_temperature, load_calibration
+from stressnet.training.calibration import Calibration, calibrate, load_calibration
 from stressnet.training.corpus_data import Fold, splits_of_fold
 
 WORD_SETS = ("test", "test_known_speakers", "test_known_words")
@@ -279,7 +279,7 @@ def _fitted(
 ) -> Calibration | None:
     if len(set(labels.tolist())) < len(CLASSES):
         return None
-    return fit_temperature(labels, scores, balanced=balanced, weights_sha256=sha256)
+    return calibrate(labels, scores, balanced=balanced, weights_sha256=sha256)
 
 
 def class_indices(tokens: pd.DataFrame) -> NDArray[np.int64]:

@@ -21,11 +21,14 @@ from stressnet.evaluation.sets import (
 )
 from stressnet.inference.bootstrap import Estimate, bootstrapped, mean_of_sides
 from stressnet.lexicon.stress import Stress
+from stressnet.runs.options import SURE
 from stressnet.training.calibration import calibration_error, reliability
 from stressnet.training.comparison import compare
-from stressnet.training.metrics import evaluate, majority_readings, mean_over_words
+from stressnet.training.metrics import METRICS, evaluate, majority_readings, mean_over_words
 
 CALIBRATION_METRICS = ("ece", "ece_calibrated", "ece_balanced", "ece_balanced_calibrated")
+OF_THRESHOLD = ("balanced_accuracy", "recall_initial", "recall_final")
+"""Also given at the calibrated threshold, and there for the answers that are sure."""
 WORD_MEAN, WORD_AUROC = "word_mean", "word_auroc"
 """Balanced accuracy and AUROC within each word that shows both readings, averaged over those."""
 
@@ -83,8 +86,8 @@ def _scores(
 def _calibration(
     unit: Unit, part: pd.DataFrame, scores: NDArray[np.float64], how: dict[str, int]
 ) -> dict[str, Estimate]:
-    kinds = unit.probabilities(scores)
-    missing = "no validation tokens to fit a temperature on"
+    kinds, fitted = unit.probabilities(scores), unit.calibration
+    missing = "no validation tokens to calibrate on"
     if unit.is_vote:
         missing = "a vote has no probability"
     found = {}
@@ -95,7 +98,16 @@ def _calibration(
             if p is None
             else calibration_error(*asked(part, p), balanced="balanced" in metric, **how)
         )
-    return found
+    if fitted is None:
+        return found
+    unsure = Estimate(np.nan, np.nan, np.nan, "no answer is sure")
+    sure = np.abs(kinds["calibrated"] - 0.5) >= SURE - 0.5
+    for suffix, kept in (("_calibrated", np.ones_like(sure)), ("_sure", sure)):
+        own = asked(part[kept], scores[kept] - fitted.threshold)
+        metrics = evaluate(*own, **how).metrics if kept.any() else dict.fromkeys(METRICS, unsure)
+        found |= {f"{metric}{suffix}": metrics[metric] for metric in OF_THRESHOLD}
+    share = partial(mean_of_sides, values=sure.astype(np.float64), sides=[slice(None)])
+    return found | {"share_sure": bootstrapped(share, part["speaker"], part["lemma"], **how)}
 
 
 def _parts(

@@ -55,6 +55,7 @@ class MapRequest:
     target: int | NDArray[np.int64] | None
     spectrum: NDArray[np.floating] | None = None
     temperature: float = 1.0  # Of the network's probabilities
+    threshold: float = 0.0  # First minus second logit from which the answer is the first class
 
 
 BATCH = 32  # Images per forward and backward pass; the result does not depend on it
@@ -135,10 +136,12 @@ def _batch_record(
     scale = sum(part.abs() for part in parts).clamp(min=1e-12)
     # What is unaccounted for is the error of a quadrature, for example.
     open_share = balance.unaccounted_share.abs() / scale
-    logits = explained.logits.double()
+    target = explained.logits.argmax(dim=1)
+    logits = explained.logits.double().clone()
+    logits[:, 0] -= request.threshold
     probabilities = (logits / request.temperature).softmax(dim=1)
     predicted = logits.argmax(dim=1)
-    target = predicted if classes is None else predicted.new_tensor(classes)
+    target = target if classes is None else target.new_tensor(classes)
     columns = {
         "output": balance.output,
         "relevance_sum": balance.relevance,

@@ -147,10 +147,10 @@ class StressNetwork:
     """A trained network; called with a word it answers. Made by :func:`load_network`."""
 
     def __init__(self, network: TrainedNetwork) -> None:
-        from stressnet.training.calibration import temperature_of
+        from stressnet.training.calibration import calibration_of
 
         self.network = network
-        self._temperature = temperature_of(network)
+        self._calibration = calibration_of(network)
 
     def __repr__(self) -> str:
         return f"StressNetwork({self.network.name}, {self.network.info.architecture})"
@@ -159,7 +159,7 @@ class StressNetwork:
         """The network's answer for a word."""
         logits = self.network.logits(self._image(word)[None])
         difference = float(logit_difference(logits)[0])
-        return Answer.of(difference, self._temperature, self.network.info.contrast)
+        return Answer.of(difference, self._calibration, self.network.info.contrast)
 
     @overload
     def explain(self, word: Word, composite: str | None = None) -> WordRelevance: ...
@@ -199,7 +199,7 @@ class StressNetwork:
             result = on_first_grid(result, [one.axes for one in images])
         return WordRelevance(
             word,
-            Answer.of(float(result.output[0]), self._temperature, info.contrast),
+            Answer.of(float(result.output[0]), self._calibration, info.contrast),
             result.relevance[0, 0].cpu().numpy(),
             images[0],
             rules,

@@ -11,7 +11,13 @@ import pandas as pd
 from stressnet.corpus.store import Corpus
 from stressnet.evaluation.audits import alarms
 from stressnet.evaluation.sets import TestSets, Unit, representatives, whole_sets
-from stressnet.evaluation.tables import CALIBRATION_METRICS, ORACLE, WORD_AUROC, WORD_MEAN
+from stressnet.evaluation.tables import (
+    CALIBRATION_METRICS,
+    OF_THRESHOLD,
+    ORACLE,
+    WORD_AUROC,
+    WORD_MEAN,
+)
 from stressnet.evaluation.text import (
     heard_text,
     interval_rows,
@@ -37,6 +43,7 @@ from stressnet.report.document import (
 from stressnet.report.scores import accuracy_figure, reliability_figure
 from stressnet.report.tables import number
 from stressnet.runs.names import inside
+from stressnet.runs.options import SURE
 from stressnet.version import __version__
 
 _N_WORST = 15
@@ -201,12 +208,17 @@ def _calibration(
 ) -> Iterator[Block]:
     scores, first_name = tables["scores"], representatives(units)[0].name
     whole = scores[scores["test_set"].isin(whole_sets(scores["test_set"].unique()))]
-    rows = []
+    rows, answers = [], []
     for unit in (one for one in representatives(units) if not one.is_vote):
-        fitted = unit.calibration
+        own, fitted = whole[whole["model"] == unit.name], unit.calibration
         temperature = "-" if fitted is None else f"{fitted.temperature:.2f}"
-        for first, texts in interval_rows(whole[whole["model"] == unit.name], CALIBRATION_METRICS):
+        for first, texts in interval_rows(own, CALIBRATION_METRICS):
             rows.append([unit.name, set_title(first), temperature, *texts])
+        if fitted is not None:
+            metrics = [f"{metric}_calibrated" for metric in OF_THRESHOLD]
+            metrics += ["share_sure", "balanced_accuracy_sure"]
+            for first, texts in interval_rows(own, metrics):
+                answers.append([unit.name, set_title(first), f"{fitted.threshold:.2f}", *texts])
     yield Heading("Calibration")
     yield Picture.saved(
         reliability_figure(tables["reliability"], first_name, corpus.contrast),
@@ -224,6 +236,16 @@ def _calibration(
         f"{corpus.contrast.classes[0]}. The temperature is fitted on the validation tokens.",
         flush_left=(0, 1),
     )
+    if answers:
+        recalls = [f"recall {one}" for one in corpus.contrast.classes]
+        yield Table(
+            ["network", "test set", "threshold", "balanced accuracy", *recalls, "sure", "of these"],
+            answers,
+            "With the logit difference, as threshold, at which validation tokens of both classes "
+            f"are found equally often. Sure: share of answers of a probability of {SURE} or more, "
+            "and the balanced accuracy of these.",
+            flush_left=(0, 1),
+        )
 
 
 def _agreement(agreement: pd.DataFrame) -> Iterator[Block]:

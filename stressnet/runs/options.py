@@ -57,6 +57,20 @@ def seed_option() -> Any:
     return option(0, help="Random seed.", minimum=0)
 
 
+SURE = 0.8  # An answer of a smaller probability is "not sure"
+
+
+def sure_option() -> Any:
+    """The option ``--sure``."""
+    return option(SURE, help="Below this probability, an answer is 'not sure' (0.5 to below 1).")
+
+
+def check_sure(sure: float) -> None:
+    """Raise :class:`ConfigError` for a limit that no probability of an answer can have."""
+    if not 0.5 <= sure < 1:
+        raise ConfigError(f"--sure {sure}: use 0.5 to below 1, e.g. {SURE}")
+
+
 def splits_option() -> Any:
     """The option ``--split``: which tokens of a corpus."""
     text = "Tokens of this set, or 'all'."

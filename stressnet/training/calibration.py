@@ -1,7 +1,9 @@
 """Whether a network that says 0.8 is right eight times in ten, and what mends it if not.
 
-Temperature scaling (Guo, Pleiss, Sun & Weinberger 2017, *On Calibration of Modern Neural Networks*)
-divides the logits by one number fitted on validation tokens. It changes no decision.
+The threshold is the logit difference at which both classes are found equally often among the
+validation tokens; from there the answer is INITIAL. Temperature scaling (Guo, Pleiss, Sun &
+Weinberger 2017, *On Calibration of Modern Neural Networks*) then divides what is left by one number
+fitted on the same tokens. It changes no decision.
 
 A network whose loss weighed the classes equally gives probabilities for a world in which both
 classes are equally frequent: what is fair for a word that may be either, and too modest for running
@@ -39,10 +41,11 @@ _RANGE = (math.log(0.05), math.log(20.0))
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, by which logits are divided, and what it was fitted on.
+    """A threshold and a temperature for logit differences, and what they were fitted on.
 
     ``n`` tokens, both classes weighing the same if ``balanced``; losses are their mean negative log
-    likelihood in nats, weighted alike. ``weights_sha256`` is the hash of the weights it belongs to.
+    likelihood in nats at the threshold, without and with the temperature, weighted alike.
+    ``weights_sha256`` is the hash of the weights it belongs to.
     """
 
     temperature: float
@@ -51,30 +54,33 @@ class Calibration:
     loss_before: float
     loss_after: float
     weights_sha256: str = ""
+    threshold: float = 0.0
 
     def p_initial(self, logit_difference: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated probability of INITIAL from logits INITIAL minus FINAL."""
-        return expit(np.asarray(logit_difference, dtype=np.float64) / self.temperature)
+        """Calibrated probability of INITIAL from logits INITIAL minus FINAL; 0.5 at threshold."""
+        scores = np.asarray(logit_difference, dtype=np.float64)
+        return expit((scores - self.threshold) / self.temperature)
 
 
-def fit_temperature(
+def calibrate(
     labels: ArrayLike,
     logit_difference: ArrayLike,
     *,
     balanced: bool = False,
     weights_sha256: str = "",
 ) -> Calibration:
-    """The temperature with the smallest negative log likelihood of tokens of both classes.
+    """Threshold of equal recalls, and the temperature of smallest negative log likelihood.
 
     ``labels`` are class indices, logit differences INITIAL minus FINAL, both of shape (n,). Both
-    classes weigh the same if ``balanced``; ``weights_sha256`` is kept with the result.
+    classes weigh the same in the temperature if ``balanced``; ``weights_sha256`` is kept.
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
     if not is_initial.any() or is_initial.all():
-        raise ConfigError("a temperature needs validation tokens of both classes; there are none")
+        raise ConfigError("calibration needs validation tokens of both classes; there are none")
     weights = _weights(is_initial, balanced)
-    signed = np.where(is_initial, scores, -scores)
+    threshold = _equal_recalls(scores[is_initial], scores[~is_initial])
+    signed = np.where(is_initial, scores - threshold, threshold - scores)
 
     def loss(log_temperature: float) -> float:
         return float(-(weights * log_expit(signed / math.exp(log_temperature))).sum())
@@ -87,7 +93,19 @@ def fit_temperature(
         loss_before=loss(0.0),
         loss_after=float(found.fun),
         weights_sha256=weights_sha256,
+        threshold=threshold,
     )
+
+
+def _equal_recalls(initial: NDArray[np.float64], final: NDArray[np.float64]) -> float:
+    """The limit, nearest to 0, from which a share of one class lies that is equal to the share of
+    the other below it, or the closest to it."""
+    levels = np.unique(np.concatenate([initial, final]))
+    limits = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2])
+    found = 1 - np.searchsorted(np.sort(initial), limits) / len(initial)
+    apart = np.abs(found - np.searchsorted(np.sort(final), limits) / len(final))
+    best = limits[apart <= apart.min() + 1e-12]
+    return float(best[np.abs(best).argmin()])
 
 
 def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
@@ -166,14 +184,14 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
         ) from error
 
 
-def temperature_of(network: TrainedNetwork) -> float:
-    """The temperature stored with a network, 1 if there is none; raises as `load_calibration`."""
-    calibration = load_calibration(network.path, network.digest)
-    return 1.0 if calibration is None else calibration.temperature
+def calibration_of(network: TrainedNetwork) -> Calibration:
+    """The calibration stored with a network, or one that changes nothing."""
+    nan = math.nan
+    return load_calibration(network.path, network.digest) or Calibration(1.0, False, 0, nan, nan)
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
-    """The temperature stored with a checkpoint, whose weights have that hash; None without one.
+    """The calibration stored with a checkpoint, whose weights have that hash; None without one.
 
     Raises :class:`CheckpointError` if the file is damaged or belongs to other weights.
     """
@@ -182,12 +200,15 @@ def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
         return None
     try:
         found = Calibration(**json.loads(path.read_text(encoding="utf-8")))
-        usable = math.isfinite(found.temperature) and found.temperature > 0
+        usable = math.isfinite(found.threshold + found.temperature) and found.temperature > 0
     except (ValueError, RecursionError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path}: damaged ({reason}); write it again or delete it") from None
     if not usable:
-        raise CheckpointError(f"{path}: temperature {found.temperature} is none; delete the file")
+        raise CheckpointError(
+            f"{path}: temperature {found.temperature} or threshold {found.threshold} is none; "
+            f"delete the file"
+        )
     if found.weights_sha256 != weights_sha256:
         raise CheckpointError(
             f"{path}: belongs to other weights than those beside it; delete it or write it again"

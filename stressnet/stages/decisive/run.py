@@ -23,7 +23,7 @@ from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.decisive import DecisiveConfig
 from stressnet.stages.decisive.tables import decisive_text, lists_table, units_table, words_table
 from stressnet.stages.decisive.units import CUES, PHONES, measure, units_of
-from stressnet.training.calibration import temperature_of
+from stressnet.training.calibration import calibration_of
 
 
 def run(
@@ -66,7 +66,7 @@ def _measured(
     """A row per token, unit and baseline, and one per token, list and baseline."""
     images = corpus.images(network.info.preset).values
     readers = [SceneReader(corpus, one["name"]) for one in network.info.presets]
-    padding, temperature = str(readers[0].images.preset["padding"]), temperature_of(network)
+    padding, calibration = str(readers[0].images.preset["padding"]), calibration_of(network)
 
     def decide(token_id: str) -> list[list[dict[str, Any]]]:
         picture = np.array(images[readers[0].image_index(token_id)], dtype=np.float32)
@@ -74,7 +74,7 @@ def _measured(
         scenes = [reader.scene(token_id, surroundings=False) for reader in readers]
         units = units_of(scenes, corpus.phone_parts(token_id))
         explained = explain_batch(network.model, image.to(network.device), str(config.composite))
-        sign = 1.0 if float(explained.output[0]) >= 0 else -1.0
+        sign = 1.0 if float(explained.output[0]) >= calibration.threshold else -1.0
         filled = {"local": local_mean, "fill": fill_with(fill_of(image, padding))}
         rng = np.random.default_rng([config.seed, zlib.crc32(token_id.encode())])
         tables: list[list[dict[str, Any]]] = [[], []]
@@ -86,10 +86,11 @@ def _measured(
                 def without(removed: list[Tensor], name: str = name) -> NDArray[np.float64]:
                     masks = torch.stack(removed)[:, None]
                     altered = filled[name](image.expand(len(masks), -1, -1, -1), masks)
-                    return sign * logit_difference(network.logits(altered[:, 0].numpy()))
+                    answers = logit_difference(network.logits(altered[:, 0].numpy()))
+                    return sign * (answers - calibration.threshold)
 
                 relevance = sign * explained.relevance[0, 0]
-                found = measure(without, own, relevance, random, temperature)
+                found = measure(without, own, relevance, random, calibration.temperature)
                 for table, rows in zip(tables, found, strict=True):
                     table += [{"token_id": token_id, "baseline": name, **row} for row in rows]
         return tables

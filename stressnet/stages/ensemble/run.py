@@ -14,7 +14,7 @@ from stressnet.models.ensemble import AGREEMENT, join_networks
 from stressnet.runs import Result, RunFolder, Step
 from stressnet.runs.problems import warnings_about
 from stressnet.stages.ensemble import EnsembleConfig
-from stressnet.training.calibration import FILE_NAME, fit_temperature, save_calibration
+from stressnet.training.calibration import FILE_NAME, calibrate, save_calibration
 
 
 def run(
@@ -55,7 +55,7 @@ def _calibrated(
     valid = (split.str.startswith("valid") & (split != "valid_test_mixed")).to_numpy()
     unit = predict_units([network], corpus, tests, folder.progress)[0]
     labels = class_indices(tests.tokens)
-    fitted = fit_temperature(
+    fitted = calibrate(
         labels[valid],
         unit.logit_difference[valid],
         balanced=unit.balanced,

@@ -32,7 +32,7 @@ from stressnet.stages.explain import ExplainConfig
 from stressnet.stages.explain.controls import NULL_NAMES, control_maps, load_null_models
 from stressnet.stages.explain.tables import conservation, project_tokens, summarise_run, token_table
 from stressnet.statistics.stream import EXCHANGE, UNTRAINED
-from stressnet.training.calibration import temperature_of
+from stressnet.training.calibration import calibration_of
 
 
 def run(
@@ -77,13 +77,15 @@ def run(
     )
 
     tell_language([network], corpus, folder)
+    calibration = calibration_of(network)
     request = MapRequest(
         chosen.image_index,
         str(config.composite),
         config.seed_output,
         0,
         mean_spectrum(corpus, images, chosen.tokens) if config.composite in REFERENCED else None,
-        temperature_of(network),
+        calibration.temperature,
+        calibration.threshold,
     )
 
     def explain(

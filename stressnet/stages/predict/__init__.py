@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stressnet.errors import ConfigError
 from stressnet.runs import Input, Stage, option
+from stressnet.runs.options import check_sure, sure_option
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class PredictConfig:
     model: Path = option(
         Path("pretrained"), help="Checkpoint folder.", default_text="the network in stressnet"
     )
+    sure: float = sure_option()
     format: str = option(
         "text", choices=("text", "csv", "json", "textgrid"), help="How predictions are written."
     )
@@ -65,6 +67,7 @@ class PredictConfig:
     function_words: bool = option(False, help="Predict words such as 'into' too.")
 
     def __post_init__(self) -> None:
+        check_sure(self.sure)
         if self.format == "textgrid" and self.out is None:
             raise ConfigError("TextGrids need a folder to be written into; give it with --out")
 

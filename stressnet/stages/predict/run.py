@@ -31,6 +31,7 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
         aligner=config.aligner,
         dictionary=config.dictionary,
         function_words=config.function_words,
+        sure=config.sure,
         progress=work.progress,
     )
     if not result.n_failed:

@@ -43,7 +43,8 @@ def as_text(result: Predicted) -> str:
             label = word.word or "(one word)"
             lines.append(
                 f"{label:<18}{word.start_s:>10.3f}{word.end_s:>9.3f}  "
-                f"{word.stress:<{width}}{word.probability:>11.3f}{_agreement(word)}"
+                f"{word.stress:<{width}}{word.probability:>11.3f}"
+                f"{'' if word.sure == 'yes' else '  not sure'}{_agreement(word)}"
             )
         for reason, words in sorted(skipped.items()):
             lines.append(f"skipped, {reason}: {' '.join(words)}")
@@ -85,7 +86,7 @@ def as_csv(
         figures = (word.probability, word.p_initial, word.logit_difference)
         row += [word.stress or "", *("" if isnan(x) else f"{x:.6f}" for x in figures)]
         more = [getattr(word, name) for name in OF_ENSEMBLES if name in names]
-        writer.writerow([*row, word.reason, word.warning, *more])
+        writer.writerow([*row, word.reason, word.warning, word.sure, *more])
     return buffer.getvalue()
 
 

@@ -29,9 +29,10 @@ from stressnet.models.answer import Answer
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.models.ensemble import accuracy_by_agreement
 from stressnet.runs import Problem, Progress, Severity
+from stressnet.runs.options import SURE
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
-from stressnet.training.calibration import temperature_of
+from stressnet.training.calibration import Calibration, calibration_of
 
 MOST_TOLD = 20  # Problems that are told on stderr
 
@@ -42,8 +43,9 @@ class WordPrediction:
 
     The word is as transcribed, in upper case; empty for a recording of one unknown word, and for
     one that could not be used. What was skipped has no stress, numbers that are nan, and a reason;
-    the warning is what is doubtful about the recording. Of an ensemble, ``n_agreeing`` of its
-    ``n_members`` give this answer, and ``accuracy_so`` of such validation words were right.
+    the warning is what is doubtful about the recording; ``sure`` is ``yes`` or ``not sure``. Of an
+    ensemble, ``n_agreeing`` of its ``n_members`` give this answer, and ``accuracy_so`` of such
+    validation words were right.
     """
 
     file: str
@@ -56,6 +58,7 @@ class WordPrediction:
     logit_difference: float = math.nan
     reason: str = ""
     warning: str = ""
+    sure: str = ""
     n_agreeing: int | None = None
     n_members: int | None = None
     accuracy_so: float | None = None
@@ -131,6 +134,7 @@ def predict_words(
     aligner: str | None = None,
     dictionary: Path | None = None,
     function_words: bool = False,
+    sure: float = SURE,
     progress: Progress | None = None,
 ) -> Predicted:
     """Predict the stress of every word that is as long as those the network was trained on.
@@ -143,7 +147,7 @@ def predict_words(
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
         network = TrainedNetwork.of_any_length(network)
-    temperature = temperature_of(network)
+    calibration = calibration_of(network)
     names = [str(source.audio) for source in sources]
     if len(set(names)) < len(names):
         raise ConfigError("a recording is given twice; give each once")
@@ -164,7 +168,7 @@ def predict_words(
                 alignment = alignment_of(source, audio, aligned, problems)
                 spoken, lengths = language(source.language), network.info.lengths
                 words_here = skip_reasons(alignment, function_words, spoken, lengths)
-                own = _predict_file(name, audio, words_here, network, temperature)
+                own = _predict_file(name, audio, words_here, network, calibration, sure)
             except (AudioError, AlignmentError) as error:
                 problems.append(Problem(name, "predict", Severity.ERROR, str(error)))
                 words.append(WordPrediction(name, "", reason=str(error)))
@@ -177,7 +181,8 @@ def predict_words(
         "architecture": network.info.architecture,
         "preset": network.info.preset,
         "weights_sha256": network.digest,
-        "temperature": temperature,
+        "temperature": calibration.temperature,
+        "threshold": calibration.threshold,
         **network.info.contrast.noted,
     }
     return Predicted(tuple(words), alignments, durations_s, tuple(problems), about)
@@ -218,7 +223,8 @@ def _predict_file(
     audio: Audio,
     words: Sequence[tuple[Interval, str]],
     network: TrainedNetwork,
-    temperature: float,
+    calibration: Calibration,
+    sure: float,
 ) -> list[WordPrediction]:
     chosen = [word for word, reason in words if not reason]
     each = _logits(audio, chosen, network)
@@ -230,7 +236,9 @@ def _predict_file(
         if not reason:
             said = next(logits)
             mean = said.mean(axis=0)
-            own = replace(own, **vars(Answer.among(network.info.contrast, mean, temperature)))
+            answer = Answer.among(network.info.contrast, mean, calibration)
+            told = "yes" if answer.probability >= sure else "not sure"
+            own = replace(own, **vars(answer), sure=told)
             if len(each) > 1:
                 n = int((said.argmax(axis=1) == mean.argmax()).sum())
                 own = replace(own, n_agreeing=n, n_members=len(each), accuracy_so=known.get(n))

@@ -9,8 +9,8 @@ them. The network learnt from native readers: its "no" is a reason to listen, no
 from dataclasses import dataclass
 from pathlib import Path
 
-from stressnet.errors import ConfigError
 from stressnet.runs import Input, Stage, option
+from stressnet.runs.options import check_sure, sure_option
 from stressnet.stages.validate import ReadingConfig
 
 
@@ -26,9 +26,7 @@ class ScoreConfig(ReadingConfig):
         help="Cues of native speakers (what measure wrote), best of the same words.",
         default_text="norms of LibriSpeech's readers, in English",
     )
-    sure: float = option(
-        0.8, help="Below this probability of the stress that is heard, the match is 'not sure'."
-    )
+    sure: float = sure_option()
     aligner: str | None = option(
         None,
         help="Aligner for recordings with a transcript.",
@@ -37,8 +35,7 @@ class ScoreConfig(ReadingConfig):
 
     def __post_init__(self) -> None:
         _ = self.lengths
-        if not 0.5 <= self.sure < 1:
-            raise ConfigError(f"--sure {self.sure}: use 0.5 to below 1, e.g. 0.8")
+        check_sure(self.sure)
 
 
 score_learners = Stage(

@@ -31,7 +31,7 @@ from stressnet.stages.measure.run import TABLE, measured
 from stressnet.stages.score import ScoreConfig
 from stressnet.stages.score.norms import deviations, load_norms
 from stressnet.stages.validate import ReadingConfig
-from stressnet.training.calibration import temperature_of
+from stressnet.training.calibration import calibration_of
 
 _MOST_TOLD, _AT_A_TIME = 30, 1024
 
@@ -105,8 +105,8 @@ def words_of(
     network.check_images(images)
     parts = np.array_split(images.values[:], -(-len(tokens) // _AT_A_TIME))
     logits = np.concatenate([network.logits(np.array(part)) for part in parts])
-    temperature = temperature_of(network)
-    answers = [Answer.among(network.info.contrast, row, temperature) for row in logits]
+    calibration = calibration_of(network)
+    answers = [Answer.among(network.info.contrast, row, calibration) for row in logits]
     words = tokens[list(_SHOWN)].rename(columns={"speaker": "learner"})
     expected = tokens["stress"].mask(tokens["label_source"].isin(_FROM_THE_SOUND))
     words["expected"], words["expected_by"] = expected, tokens["label_source"]

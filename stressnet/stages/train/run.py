@@ -4,12 +4,17 @@ import sys
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
-from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, pick_device
+from stressnet.lexicon.contrast import Contrast
+from stressnet.models.checkpoint import INFO_NAME, WEIGHTS_NAME, TrainedNetwork, pick_device
 from stressnet.runs import Progress, Result, RunFolder, Step
 from stressnet.stages.train import TrainOptions
+from stressnet.training.calibration import FILE_NAME, calibrate, save_calibration
 from stressnet.training.corpus_data import (
     Fold,
     add_token_columns,
@@ -19,11 +24,12 @@ from stressnet.training.corpus_data import (
     stress_data,
     with_deviations,
 )
-from stressnet.training.data import TRAIN, predictions_table
+from stressnet.training.data import TRAIN, VALID, predictions_table
 from stressnet.training.distributed import World, join_world
 from stressnet.training.fit import STATE_NAME, Origin, Watch, train
 from stressnet.training.image_changes import needs_deviations
 from stressnet.training.metrics import evaluate_splits
+from stressnet.training.recipes import TrainConfig
 from stressnet.training.state import HISTORY_NAME
 from stressnet.training.trained import read_trained, summarise, within
 
@@ -87,15 +93,32 @@ def train_one(
     if world.is_first:
         if not config.all_tokens:
             with progress.stage("test"):
-                table = predictions_table(result.model, data, ["valid", *TEST_SPLITS])
+                table = predictions_table(result.model, data, [VALID, *TEST_SPLITS])
                 table = add_token_columns(table, corpus)
                 folder.table("predictions.parquet", table)
+                if corpus.contrast.is_pair:
+                    _calibrate(table[table["split"] == VALID], corpus.contrast, training, folder)
                 folder.table(
                     "metrics.csv", evaluate_splits(table, corpus.contrast, seed=config.seed)
                 )
         folder.finish({"ended": result.ended, "best_epoch": result.best_epoch})
     world.wait()
     return read_trained(folder.path)
+
+
+def _calibrate(
+    valid: pd.DataFrame, contrast: Contrast, recipe: TrainConfig, folder: RunFolder
+) -> None:
+    """Write threshold and temperature, if the validation tokens are of both classes."""
+    labels = contrast.indices_in(valid.rename(columns={contrast.true: contrast.column}))
+    if len(set(labels)) < len(contrast.classes):
+        return
+    first, second = (valid[f"logit_{key}"].to_numpy(np.float64) for key in contrast.keys)
+    digest = TrainedNetwork.of_disyllables(folder.path).digest
+    balanced = recipe.class_balance != "none"
+    found = calibrate(labels, first - second, balanced=balanced, weights_sha256=digest)
+    folder.file(FILE_NAME)
+    save_calibration(folder.path, found)
 
 
 def _parameters(config: TrainOptions, corpus: Corpus, fold: Fold | None = None) -> dict[str, Any]:
