@@ -264,7 +264,7 @@ def test_a_corpus_without_splits_is_tested_whole(corpus: Path, tmp_path: Path) -
 def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Path) -> None:
     from dataclasses import asdict, replace
 
-    from stressnet.evaluation.sets import fold_of
+    from stressnet.evaluation.heard import fold_of, with_splits_of
     from stressnet.training.corpus_data import Fold, splits_of_fold
 
     fold = Fold(2, 3, 5)
@@ -274,7 +274,7 @@ def test_networks_of_a_fold_are_tested_on_its_splits(corpus: Path, tmp_path: Pat
     assert fold_of([of_fold]) == fold
     with pytest.raises(ConfigError, match="other splits"):
         fold_of([of_fold, model])
-    tokens = token_table(opened, True, fold)
+    tokens = token_table(with_splits_of(opened, [of_fold]), True)
     splits = splits_of_fold(opened.tokens, fold)
     assert tokens["split"].tolist() == splits.to_numpy()[tokens["row"]].tolist()
     assert "train" not in set(tokens["split"])

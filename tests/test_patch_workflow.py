@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from stressnet.report.patching_page import findings, heard_by, patching_blocks
 from stressnet.runs.manifest import read_manifest, write_manifest
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.patch import PatchConfig, patch_networks
+from stressnet.training.corpus_data import Fold, splits_of_fold
 
 CUES = "f0_mean_st duration_s intensity_mean_db f1_hz f2_hz f3_hz spectral_tilt_db".split()
 
@@ -211,6 +212,13 @@ def test_pairs_that_were_trained_on_are_told(study: Path, patched: Path, monkeyp
     own = replace(network, info=replace(network.info, corpus_hash=corpus.fingerprint))
     tokens = corpus.tokens
     assert trained_on(own, corpus) == set(tokens.loc[tokens["split"] == "train", "token_id"])
+
+    fold = Fold(2, 3)
+    training = {**network.info.training, "fold": asdict(fold)}
+    of_fold = replace(own, info=replace(own.info, training=training))
+    splits = splits_of_fold(tokens, fold)
+    assert trained_on(of_fold, corpus) == set(tokens.loc[splits == "train", "token_id"])
+    assert not splits.equals(tokens["split"])
 
     before = pd.read_csv(patched / "pairs.csv")
     assert not before["trained_on"].any()

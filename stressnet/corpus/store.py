@@ -25,6 +25,7 @@ Layout
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -205,6 +206,12 @@ class Corpus:
             for name in files[files.str.contains(r"^[/\\]|\.\.|^\w:", regex=True)]:
                 inside(self.path, name)
         return table if self.language == ENGLISH else table.assign(language=self.language)
+
+    def with_splits(self, splits: pd.Series) -> Corpus:
+        """The same corpus with other splits of its tokens."""
+        other = copy(self)
+        other.tokens = self.tokens.assign(split=splits)
+        return other
 
     @cached_property
     def phones(self) -> pd.DataFrame:

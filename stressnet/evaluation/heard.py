@@ -18,7 +18,7 @@ from stressnet.languages import capitals, language_of
 from stressnet.lexicon.families import word_families
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.problems import warnings_about
-from stressnet.training.corpus_data import recording_hashes
+from stressnet.training.corpus_data import Fold, recording_hashes, splits_of_fold
 
 if TYPE_CHECKING:
     from stressnet.runs.folder import RunFolder
@@ -93,9 +93,35 @@ def count_heard(model: TrainedNetwork, corpus: Corpus, tokens: pd.DataFrame) -> 
     return int(Heard.by([model]).in_corpus(corpus, tokens)["recording"].sum())
 
 
+def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
+    """The fold that all networks were trained on, None for the corpus's own splits."""
+    first = models[0].info.training.get("fold")
+    for model in models[1:]:  # what is new to one must not be known to the other
+        if model.info.training.get("fold") != first:
+            raise ConfigError(
+                f"{model.path}: was trained on other splits than {models[0].path}; evaluate each "
+                f"fold apart (summary.csv of the training has all folds together)"
+            )
+    return None if first is None else Fold(**first)
+
+
+def with_splits_of(corpus: Corpus, models: Sequence[TrainedNetwork]) -> Corpus:
+    """The corpus with the splits of the fold on which networks were trained on it, if on one.
+
+    Raises `ConfigError` for networks of other folds.
+    """
+    own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
+    fold = fold_of(own) if own else None
+    return (
+        corpus
+        if fold is None
+        else corpus.with_splits(splits_of_fold(corpus.tokens, fold, corpus.contrast))
+    )
+
+
 def trained_on(model: TrainedNetwork, corpus: Corpus) -> frozenset[str]:
     """Ids of the tokens that a network was trained on, or that are of such recordings."""
-    tokens = corpus.tokens
+    tokens = with_splits_of(corpus, [model]).tokens
     if model.info.corpus_hash == corpus.fingerprint:
         return frozenset(tokens.loc[tokens["split"] == "train", "token_id"])
     return frozenset(

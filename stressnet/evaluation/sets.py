@@ -17,14 +17,14 @@ from stressnet.corpus.phrases import phrase_positions
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.evaluation.heard import Heard, is_own_corpus
+from stressnet.evaluation.heard import Heard, fold_of, is_own_corpus, with_splits_of
 from stressnet.languages import language_of
 from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import CLASSES, Stress, logit_difference
 from stressnet.models.checkpoint import INFO_NAME, TrainedNetwork
 from stressnet.runs.work import Progress
 from stressnet.training.calibration import Calibration, calibrate, load_calibration
-from stressnet.training.corpus_data import Fold, splits_of_fold
+from stressnet.training.corpus_data import Fold
 
 WORD_SETS = ("test", "test_known_speakers", "test_known_words")
 """Test sets of words with one reading, in the networks' own corpus."""
@@ -114,32 +114,17 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
-    """The fold that all networks were trained on, None for the corpus's own splits."""
-    first = models[0].info.training.get("fold")
-    for model in models[1:]:  # what is new to one must not be known to the other
-        if model.info.training.get("fold") != first:
-            raise ConfigError(
-                f"{model.path}: was trained on other splits than {models[0].path}; evaluate each "
-                f"fold apart (summary.csv of the training has all folds together)"
-            )
-    return None if first is None else Fold(**first)
-
-
-def token_table(corpus: Corpus, own: bool, fold: Fold | None = None) -> pd.DataFrame:
+def token_table(corpus: Corpus, own: bool) -> pd.DataFrame:
     """Labelled tokens that can be tested on, with what the tables are grouped by.
 
-    Tokens of the training split, by the corpus or a fold, are left out if the corpus is the
-    networks' own. In any other, tokens whose label is only the aligner's choice are left out.
-    Raises :class:`CorpusError` if no token is left.
+    Tokens of the training split are left out if the corpus is the networks' own, in any other those
+    whose label is only the aligner's choice. Raises :class:`CorpusError` if no token is left.
 
     Columns are those of ``tokens.parquet`` and ``row`` (position in the corpus), ``lemma``,
     ``speaker_is_known``, ``class_index`` (0, 1), ``unstressed_vowel`` (``reduced`` or ``full``, by
     its label) and ``phrase_position`` (:mod:`stressnet.corpus.phrases`).
     """
     tokens = corpus.tokens.copy()
-    if own and fold is not None:
-        tokens["split"] = splits_of_fold(corpus.tokens, fold, corpus.contrast)
     tokens["row"] = np.arange(len(tokens))
     tokens["lemma"] = tokens["family"]
     train = tokens["split"] == "train"
@@ -189,7 +174,7 @@ class TestSets:
         """
         own = is_own_corpus(models, corpus)
         fold = fold_of(models) if own else None
-        tokens = token_table(corpus, own, fold)
+        tokens = token_table(with_splits_of(corpus, models), own)
         heard = (Heard() if own else Heard.by(models)).in_corpus(corpus, tokens)
         trained_on = heard["recording"]
         if trained_on.all():

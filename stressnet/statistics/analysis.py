@@ -12,7 +12,7 @@ from stressnet.statistics.claims import CLAIM_PAIRS, RATIO_MARGIN, SHARE_MARGIN
 
 DEFAULT_STRATA = (
     *("stress", "correct", "pair", "unstressed_vowel", "vowel", "sex", "corpus", "duration"),
-    "phrase_position",
+    *("phrase_position", "pitch_prominence"),
 )
 
 EXAMPLE = resources.files("stressnet.statistics").joinpath("example.toml").read_text("utf-8")
@@ -68,7 +68,7 @@ class ClaimsEntry:
     ratio_margin: float = RATIO_MARGIN
     share_margin: float = SHARE_MARGIN
     strata: list[str] = field(
-        default_factory=lambda: ["stress", "correct", "pair", "phrase_position"]
+        default_factory=lambda: ["stress", "correct", "pair", "phrase_position", "pitch_prominence"]
     )
 
 

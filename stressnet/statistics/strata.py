@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stressnet.corpus.phrases import FINAL, MEDIAL, MIN_PAUSE_S
+from stressnet.corpus.phrases import FINAL, HIGH, LOW, MEDIAL, MIN_PAUSE_S, MIN_RISE_ST
 from stressnet.errors import ConfigError
 from stressnet.languages import language_of
 from stressnet.lexicon.pronunciation import REDUCED_VOWELS
@@ -116,6 +116,12 @@ STRATA = {
             ("phrase_position",),
             _as_is("phrase_position"),
         ),
+        Stratum(
+            "pitch_prominence",
+            f"high: F0 reaches {MIN_RISE_ST:g} st above the speaker's median, as accents do",
+            ("pitch_prominence",),
+            _as_is("pitch_prominence"),
+        ),
         Stratum("sex", "the speaker's sex", ("sex",), _as_is("sex")),
         Stratum("corpus", "the corpus", ("corpus",), _as_is("corpus")),
         Stratum("split", "the set of the corpus", ("split",), _as_is("split")),
@@ -126,7 +132,7 @@ STRATA = {
 DURATION_LEVELS = ("short", "medium", "long")
 LEVEL_ORDER = (
     *(*Stress, "correct", "wrong", "prosody-only", "vowel-changing", "no pair"),
-    *("full", "reduced", MEDIAL, FINAL, *DURATION_LEVELS),
+    *("full", "reduced", MEDIAL, FINAL, LOW, HIGH, *DURATION_LEVELS),
 )
 
 

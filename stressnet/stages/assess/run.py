@@ -15,6 +15,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, check_names
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.explain.composites import suited
 from stressnet.explain.faithfulness import BASELINES, METRICS
 from stressnet.explain.faithfulness.attributions import find_attributions
@@ -55,7 +56,7 @@ def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: R
     for one in networks:
         one.check_images(images)
     others = {one.name: one for one in networks[1:]}
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    chosen = with_splits_of(corpus, networks).select(config.splits, config.max_tokens, config.seed)
     spectrum = None
     if any(name in REFERENCED for name in methods):
         spectrum = mean_spectrum(corpus, images, chosen.tokens)

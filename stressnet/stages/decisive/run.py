@@ -13,6 +13,7 @@ from torch import Tensor
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError, check_names
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.explain import COMPOSITES, explain_batch
 from stressnet.explain.faithfulness import fill_with, local_mean
 from stressnet.explain.faithfulness.attributions import fill_of
@@ -37,7 +38,7 @@ def run(
         raise ConfigError("--baseline: give at least one, and each once")
     config = replace(config, composite=composite, splits=config.splits or TEST_SPLITS)
     network.check_images(corpus.images(network.info.preset))
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    chosen = with_splits_of(corpus, [network]).select(config.splits, config.max_tokens, config.seed)
     steps = [Step("decide", len(chosen), seconds_each=2.0)]
     folder.begin(config, {"corpus": corpus, "model": network}, steps=steps)
     units, lists = _measured(config, corpus, network, chosen, folder)

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stressnet.corpus.mean_spectrum import mean_spectrum
-from stressnet.corpus.phrases import phrase_positions
+from stressnet.corpus.phrases import phrase_positions, pitch_prominence
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, check_names
-from stressnet.evaluation.heard import count_heard, tell_language
+from stressnet.evaluation.heard import count_heard, tell_language, with_splits_of
 from stressnet.explain import COMPOSITES
 from stressnet.explain.map_file import MapRequest, compute_maps
 from stressnet.explain.reference import REFERENCED
@@ -48,7 +48,9 @@ def run(
     images, preset = corpus.images(info.preset), info.presets[0].get("name", "")
     network.check_images(images)
     network.check_classes(corpus)
-    chosen = corpus.select(config.splits or TEST_SPLITS, config.max_tokens, config.seed)
+    chosen = with_splits_of(corpus, [network]).select(
+        config.splits or TEST_SPLITS, config.max_tokens, config.seed
+    )
     null_models = load_null_models(config, network, corpus)
     n_control_tokens = min(config.control_tokens, len(chosen)) if config.untrained else 0
     folder.begin(
@@ -102,8 +104,10 @@ def run(
     verdicts, ledger = explain("explain", network.model, folder.file("maps.npy"), chosen)
     controls, accuracy = control_maps(config, network, corpus, chosen, null_models, explain, folder)
     shutil.copyfile(corpus.axes_file(preset), folder.file("axes.json"))
-    phrases = phrase_positions(corpus, chosen.tokens)
-    placed = chosen.tokens.assign(phrase_position=phrases)
+    placed = chosen.tokens.assign(
+        phrase_position=phrase_positions(corpus, chosen.tokens),
+        pitch_prominence=pitch_prominence(corpus, chosen.tokens),
+    )
     tokens = token_table(placed, verdicts, corpus.contrast)
     folder.table("tokens.parquet", tokens)
     folder.table("ledger.csv", ledger)

@@ -66,7 +66,9 @@ def token_table(
     columns = ["token_id", "word", "family", "speaker", "sex", "stress"]
     columns += [*([] if contrast.is_stress else [contrast.column]), "split", "label_source"]
     columns += ["is_minimal_pair", "is_prosody_only_pair", "duration_s"]
-    columns += [name for name in ("phrase_position", "language") if name in chosen]
+    columns += [
+        name for name in ("phrase_position", "pitch_prominence", "language") if name in chosen
+    ]
     table = chosen[columns].copy()
     table.insert(1, "map_index", np.arange(len(table)))
     table[contrast.predicted] = [str(contrast.classes[int(k)]) for k in maps["predicted"]]

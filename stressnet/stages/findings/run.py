@@ -8,6 +8,7 @@ import pandas as pd
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus, Selection
 from stressnet.errors import ConfigError, CorpusError
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.manipulation import verdicts
 from stressnet.models.checkpoint import TrainedNetwork, load_networks
 from stressnet.regions.from_corpus import SceneReader
@@ -39,7 +40,7 @@ def run(
         causal.append(effects.merge(tokens[about], on="token_id").assign(model=network.name))
     network_name = str(claims["network"].iloc[0])
     config = replace(config, network=network_name, splits=config.splits or TEST_SPLITS)
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    chosen = with_splits_of(corpus, networks).select(config.splits, config.max_tokens, config.seed)
     folder.begin(
         config,
         {

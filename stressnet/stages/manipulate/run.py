@@ -14,6 +14,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CorpusError
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.languages import capitals
 from stressnet.manipulation.check import crosstalk
 from stressnet.manipulation.continua import plan_steps
@@ -55,7 +56,7 @@ def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
     networks = load_networks(config.models, folder.work.device)
     presets_of(networks)  # refuses other presets of one name
     inputs = {"cues": fingerprint_of(config.measured, corpus)} if config.measured else {}
-    tokens = chosen_tokens(corpus, config)
+    tokens = chosen_tokens(with_splits_of(corpus, networks), config)
     folder.begin(
         config,
         {"corpus": corpus, **{one.name: one for one in networks}},

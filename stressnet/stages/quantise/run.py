@@ -8,6 +8,7 @@ import pandas as pd
 
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, CorpusError, check_names
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.evaluation.sets import TestSets
 from stressnet.explain.composites import COMPOSITES
 from stressnet.models.checkpoint import TrainedNetwork
@@ -18,7 +19,6 @@ from stressnet.runs.result import Result
 from stressnet.runs.work import Step
 from stressnet.stages.quantise import QuantiseConfig
 from stressnet.stages.quantise.network import OneNetwork, drawn
-from stressnet.training.corpus_data import splits_of_fold
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     if min(config.budgets) < min(config.choices):
         raise ConfigError("--mean-bits holds a budget below the fewest --bits of a layer")
     tests = TestSets.of(corpus, networks)
-    calibration = _calibration(config, corpus, tests)
+    calibration = _calibration(config, with_splits_of(corpus, networks))
     tests = _sampled(tests, config, calibration)
     works = [
         OneNetwork(config, corpus, network, calibration, tests, folder, number)
@@ -69,11 +69,9 @@ def run(
     return Result.of(folder, counts, **joined)
 
 
-def _calibration(config: QuantiseConfig, corpus: Corpus, tests: TestSets) -> pd.DataFrame:
+def _calibration(config: QuantiseConfig, corpus: Corpus) -> pd.DataFrame:
     """Labelled words of the training split, which are not tested on."""
     tokens = corpus.tokens.assign(row=np.arange(len(corpus.tokens)))
-    if tests.fold is not None:
-        tokens["split"] = splits_of_fold(corpus.tokens, tests.fold, corpus.contrast)
     tokens = tokens[tokens["split"].isin(["train", "unsplit"]) & tokens["stress"].notna()]
     if tokens.empty:
         raise CorpusError(f"{corpus.path}: no labelled word in the training split to calibrate on")

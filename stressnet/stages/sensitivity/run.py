@@ -15,6 +15,7 @@ from stressnet.corpus.mean_spectrum import mean_spectrum
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError, check_names
+from stressnet.evaluation.heard import with_splits_of
 from stressnet.explain import COMPOSITES
 from stressnet.explain.composites import suited
 from stressnet.explain.map_file import MapRequest, compute_maps
@@ -54,7 +55,9 @@ def run(
     """
     networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
+    chosen = with_splits_of(corpus, list(networks.values())).select(
+        config.splits, config.max_tokens, config.seed
+    )
     for one in networks.values():
         one.check_images(corpus.images(one.info.preset))
     n_maps = len(chosen) * len(networks) * len(config.composites)
