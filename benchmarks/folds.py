@@ -119,6 +119,7 @@ def sets_of(table: pd.DataFrame, corpus: Corpus) -> dict[str, NDArray[np.bool_]]
         "full_vowels_known_words": (split == "test_known_words") & full,
         "reduced_vowel_new_words": split.isin(["test", "test_known_speakers"]) & ~full,
         "pairs": pairs,
+        "pairs_sources_agree": pairs & (tokens["label_agreement"] == "agree").to_numpy(),
         "pairs_both_readings": both["decided"],
         "pairs_prosody_only": pairs & prosody,
         "pairs_both_readings_with_tagger": both["all"],
