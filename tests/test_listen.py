@@ -19,9 +19,12 @@ from report_runs import make_run
 
 import stressnet
 from stressnet.acoustics.track_types import Tracks
+from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import AlignmentError, ConfigError
 from stressnet.espeak.speech import Voice, speak
+from stressnet.intervals import Alignment, Interval
 from stressnet.lexicon.stress import Stress
+from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.stages.explain import explain_corpus
 
 
@@ -156,6 +159,23 @@ def test_what_is_doubtful_is_a_warning(recordings: Path, tmp_path: Path) -> None
     with pytest.warns(UserWarning, match="sentence.wav") as told:
         stressnet.load_word(sound, word="permit")
     assert len(told) >= 1
+
+
+def test_look_listens_in_the_language_of_its_network(
+    recordings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainedNetwork, "language", "es")
+    at = (0.1, 0.2, 0.3, 0.4, 0.5)
+    phones = (Interval(*span) for span in zip(at, at[1:], ("θ", "o1", "r", "o0"), strict=False))
+    grid = recordings / "spanish.TextGrid"
+    write_textgrid(grid, Alignment((Interval(0.1, 0.5, "ZORRO"),), tuple(phones)), 0.75)
+    figure, file = recordings / "spanish.svg", recordings / "sentence.wav"
+    asked = ("--word", "zorro", "--textgrid", grid)
+    code, out, err = run_cli(capsys, "look", file, figure, *asked)
+    assert code == 0 and out.startswith("ZORRO: "), err
+    word = stressnet.load_word(file, "zorro", textgrid=grid, language="es")
+    why = stressnet.load_network().explain(word)
+    assert "Spanish" in {text.get_text() for text in why.plot().texts}
 
 
 def test_look_draws_a_word(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,7 +207,7 @@ def test_missing_parts_are_stated(run: Path, tmp_path: Path) -> None:
     text = Page(
         write_report(bare, tmp_path / "no-model", corpus, tmp_path / "out").read_text()
     ).text
-    assert "Success unknown" in text
+    assert "Not measured on test words" in text and "answers as labelled in" in text
     assert "Relevance by region is missing" in text
     assert "Conservation unknown" in text
 

@@ -1,6 +1,7 @@
 """Commands that are no stages: they look at something, fetch, draw or write one file."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -231,10 +232,14 @@ def look_command(
 
     check_file(figure, [recording, textgrid, transcript])
     suffix = figure.suffix.lstrip(".").lower() or "png"
-    loaded = load_word(
-        recording, word, textgrid=textgrid, transcript=transcript, occurrence=occurrence
-    )
-    why = load_network(model).explain(loaded)
+    network = load_network(model)
+    given = {"textgrid": textgrid, "transcript": transcript, "occurrence": occurrence}
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always", UserWarning)
+        loaded = load_word(recording, word, **given, language=network.network.language)
+    for doubt in doubts:
+        echo(f"warning: {doubt.message}", err=True)
+    why = network.explain(loaded)
     (path,) = save_figure(why.plot(), figure.with_suffix(""), [suffix])
     echo(f"{loaded.label}: {why.answer.stress}, probability {why.answer.probability:.3f}")
     echo(f"figure: {path}")

@@ -157,9 +157,13 @@ class Corpus:
 
     @property
     def title(self) -> str:
-        """The name for headings, with the language if it is not English."""
+        """The name for headings, with the language if it is not English.
+
+        A corpus whose recipe is the general one is called as its folder.
+        """
         spoken = language(self.language)
-        return self.name if spoken.is_english else f"{self.name}, {spoken.name}"
+        name = self.path.resolve().name if self.name == "generic" else self.name
+        return name if spoken.is_english else f"{name}, {spoken.name}"
 
     @property
     def language(self) -> str:

@@ -14,6 +14,7 @@ from stressnet.axes import Axes, Spectrogram
 from stressnet.corpus.images import stacked
 from stressnet.corpus.store import Corpus
 from stressnet.errors import ConfigError
+from stressnet.languages import ENGLISH, language
 from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import Stress, logit_difference
 from stressnet.listen.words import Word, data_url, player
@@ -114,6 +115,7 @@ class WordRelevance:
         from stressnet.report.word_data import WordData
 
         word = self.word
+        code = ENGLISH if word.times is None else word.times.language
         return plot_word(
             WordData(
                 token_id=word.source,
@@ -131,6 +133,7 @@ class WordRelevance:
                 probability=self.answer.probability,
                 composite=self.composite,
                 image_name=self.preset["name"],
+                language="" if code == ENGLISH else language(code).name,
             ),
             **options,
         )

@@ -60,6 +60,20 @@ def success_sentences(
     return sentences
 
 
+def labels_sentence(tokens: pd.DataFrame, contrast: Contrast = BY_STRESS) -> list[str]:
+    """How often answers are as labelled, where nothing is known of test words."""
+    labelled = tokens[tokens[contrast.column].notna()]
+    right = labelled[contrast.column] == labelled[contrast.predicted]
+    if right.empty:
+        return []
+    recalls = right.groupby(labelled[contrast.column]).mean()
+    return [
+        f"The network answers as labelled in {int(right.sum())} of "
+        f"{count_of(len(right), 'token')} (mean of the classes {recalls.mean():.3f}); whether it "
+        "was trained on such words is not known here."
+    ]
+
+
 def audit_sentence(audits: pd.DataFrame) -> str:
     """What the best classifier reaches that sees only part of the input."""
     rows = audits[audits["audit"].isin(list(_PARTS))]

@@ -134,7 +134,7 @@ def _question(sources: Sources, model: dict[str, Any] | None) -> Paragraph:
         speaks = f"{names[0]}, cool for {names[-1]}"
     what = "stress" if contrast.is_stress else "a word"
     return Paragraph(
-        f"{words} were cut from the recordings of {corpus.name}; {network} was trained "
+        f"{words} were cut from the recordings of {corpus.title}; {network} was trained "
         f"to tell from a spectrogram ({run.preset_name or 'preset unknown'}) whether {what} is "
         f"{', '.join(names[:-1])} or {names[-1]}; its answers on "
         f"{count_of(len(run.tokens), 'token')} were explained by {method_text(run.composite)}. "
@@ -156,7 +156,7 @@ def _answer(
         )
     summary, relevance = run.summary, run.relevance
     sentences = (
-        []
+        answers.labels_sentence(run.tokens, run.contrast)
         if metrics is None
         else answers.success_sentences(metrics, "The network", contrast=run.contrast)
     )
@@ -213,7 +213,9 @@ def _success(
     yield Heading("Success of the network")
     if metrics is None:
         yield Paragraph(
-            "Success unknown: no metrics.csv beside the network; run train to get it.", "missing"
+            "Not measured on test words: there is no metrics.csv beside the network. stressnet "
+            "evaluate measures it on a corpus; here are its answers on the words explained.",
+            "missing",
         )
     else:
         metrics.to_csv(sources.out / "tables" / "metrics.csv", index=False)

@@ -152,7 +152,7 @@ def save_figure(
         with style():
             if spoken != ENGLISH:
                 # At the right: the page's caption below begins at the left.
-                look: Any = {"ha": "right", "size": 6, "color": "#555555"}
+                look: Any = {"ha": "right", "va": "bottom", "size": 6, "color": "#555555"}
                 figure.text(0.996, 0.004, language(spoken).name, **look)
             for suffix in formats:
                 file = path.with_name(f"{path.name}.{suffix}")

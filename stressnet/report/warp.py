@@ -194,6 +194,7 @@ def _draw_warped(
         }  # fmt: skip
         panels["time"].fill_between(mean.axes.time_s, 0.0, part, **fill)
     panels["time"].axhline(0.0, color="black", linewidth=0.5)
+    panels["time"].margins(y=0.2)  # else its uppermost tick meets the map's lowest
     panels["time"].set_ylabel("% of Σ|R|\nper frame")
     marks = [float(t) for t in mean.landmarks_s]
     span = mean.axes.time_s[-1] - mean.axes.time_s[0]

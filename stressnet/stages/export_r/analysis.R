@@ -69,10 +69,13 @@ if (file.exists("contours.csv")) {
   means <- aggregate(value ~ what + part + point + class, data = shown, FUN = mean)
   colours <- c(INITIAL = "#c8400c", PREANTEPENULTIMATE = "#222222", ANTEPENULTIMATE = "#c8400c",
                PENULTIMATE = "#009e73", FINAL = "#1768ac")
-  if (told != "stress") colours <- c("#c8400c", "#1768ac")
+  if (told != "stress") {
+    first <- toupper(sub("^p_", "", grep("^p_", names(tokens), value = TRUE)[1]))
+    colours <- setNames(c("#c8400c", "#1768ac"), c(first, setdiff(means$class, first)))
+  }
   figure <- ggplot(means, aes(x = point, y = value, colour = class)) + geom_line() +
     facet_grid(what ~ part, scales = "free_y", switch = "y") +
-    scale_colour_manual(values = colours) +
+    scale_colour_manual(values = colours, breaks = names(colours)) +
     labs(x = "point (equal parts of the vowel or word)", y = NULL, colour = told) +
     theme_minimal(base_size = 9)
   ggsave("contours.pdf", figure, width = 160, height = 90, units = "mm")
