@@ -128,7 +128,7 @@ def test_a_new_corpus_is_a_new_file(tmp_path: Path) -> None:
         ),
         (MINIMAL + "[[alignment]]\nfile = 'x'", "[[alignment]] has an unknown entry 'file'"),
         (MINIMAL + "[[alignment]]\npattern = '{x}'", "[[alignment]] pattern '{x}' uses {x}"),
-        (MINIMAL + "[[labels]]\n", "[[labels]] lacks 'file'"),
+        (MINIMAL + "[[labels]]\n", "[[labels]] needs a file, or a folder"),
         (MINIMAL + "[parts.a]\nurl = 'x'", "[parts.a] lacks 'sha256'"),
         (MINIMAL + "[parts]\na = 'x'", "[parts.a] must be a section"),
         (MINIMAL + "[[speakers.table]]\nheader = 'no'", "header = 'no' must be true or false"),

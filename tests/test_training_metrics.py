@@ -50,6 +50,10 @@ def test_weighted_metrics_equal_repeated_tokens() -> None:
             "auroc": sklearn_metrics.roc_auc_score(y, s),
             "recall_initial": sklearn_metrics.recall_score(y, s >= 0),
             "recall_final": sklearn_metrics.recall_score(~y, s < 0),
+            "precision_initial": sklearn_metrics.precision_score(y, s >= 0),
+            "precision_final": sklearn_metrics.precision_score(~y, s < 0),
+            "f1_initial": sklearn_metrics.f1_score(y, s >= 0),
+            "f1_final": sklearn_metrics.f1_score(~y, s < 0),
         }
         for name in METRICS:
             assert found[name][row] == pytest.approx(expected[name]), name

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from stressnet.corpus.plain_table import read_named
 from stressnet.corpus.written import split_words
@@ -30,6 +31,12 @@ class StressLabel:
     word: str = ""
     table: str = "label table"
     value: str = ""
+
+    @classmethod
+    def of_every_word(cls, value: str, contrast: Contrast, folder: str) -> Self:
+        """What the name of a folder says of the words in it."""
+        stress, other = (value, "") if contrast.is_stress else ("", value)
+        return cls(stress, table=f"folder {folder}", value=other)
 
 
 Labels = Mapping[tuple[str, int], StressLabel]

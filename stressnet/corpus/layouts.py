@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from stressnet.corpus.recipe import (
     AlignmentSource,
+    LabelTable,
     Recipe,
     SpeakerTable,
     TranscriptSource,
@@ -226,15 +227,13 @@ def recipe_text(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     ]
     lines += ["", "[speakers]", *speakers] if speakers else []
     lines += _tables("speakers.table", recipe.speaker_tables)
-    for table in recipe.label_tables:
-        lines += ["", "[[labels]]", f"file = {_toml(table.file)}"]
-        lines += [f"contrast = {_toml(table.contrast)}"] * bool(table.contrast)
+    lines += _tables("labels", recipe.label_tables)
     return "\n".join(lines) + "\n"
 
 
 def _tables(
     name: str,
-    sources: Sequence[TranscriptSource | AlignmentSource | SpeakerTable],
+    sources: Sequence[TranscriptSource | AlignmentSource | SpeakerTable | LabelTable],
     comment: str = "",
 ) -> list[str]:
     lines = []

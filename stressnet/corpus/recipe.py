@@ -76,7 +76,7 @@ def entries(
 
 _CORPUS = "name title licence citation url synthetic language"
 
-TRANSCRIPT_KINDS = ("lines", "beside", "table")
+TRANSCRIPT_KINDS = ("lines", "beside", "table", "path")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class TranscriptSource:
     """Path template of transcripts.
 
     The kind is ``lines`` (one file for many utterances, each line ``ID words ...``), ``beside``
-    (one file per utterance, all of it text) or ``table``, a delimited file with an id column and a
-    text column, counted from 0. Only for ``beside``, ``skip_words`` words at the start are no
-    speech (TIMIT's sample numbers).
+    (one file per utterance, all of it text), ``table``, a delimited file with an id column and a
+    text column, counted from 0, or ``path``, where the pattern itself is the text. Only for
+    ``beside``, ``skip_words`` words at the start are no speech (TIMIT's sample numbers).
     """
 
     kind: str
@@ -119,10 +119,15 @@ class SpeakerTable:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """A table of decisions about words, of stress or of the `contrast` that is named."""
+    """A table of decisions about words, of stress or of the `contrast` that is named.
 
-    file: str
+    Instead of a `file`, all recordings below a `folder` of that name may have one `value`.
+    """
+
+    file: str = ""
     contrast: str = ""
+    folder: str = ""
+    value: str = ""
 
     @property
     def tells(self) -> Contrast:
@@ -295,11 +300,11 @@ def _parse(data: dict[str, Any], path: Path) -> Recipe:
         channel=_channel(audio, path),
         reading=_reading(data, text(corpus, "language", path, "corpus", default=ENGLISH), path),
     )
-    _check_templates(recipe, path)
     try:
         _ = recipe.contrast
     except ConfigError as error:
         raise RecipeError(f"{path}: [[labels]] {error}") from error
+    _check_templates(recipe, path)
     return recipe
 
 
@@ -343,6 +348,12 @@ def _check_templates(recipe: Recipe, path: Path) -> None:
             raise RecipeError(
                 f"{path}: alignment format '{alignment.format}'; known are auto, "
                 f"{', '.join(FORMATS)}"
+            )
+    for table in recipe.label_tables:
+        if bool(table.file) == bool(table.folder and table.value in table.tells.classes):
+            raise RecipeError(
+                f"{path}: [[labels]] needs a file, or a folder and the value of what lies in it, "
+                f"{' or '.join(table.tells.classes)}"
             )
     for source in recipe.transcripts:
         if source.kind not in TRANSCRIPT_KINDS:

@@ -11,7 +11,7 @@ from stressnet.alignment.readers import detect_format, files_of, voices_of
 from stressnet.audio import audio_facts, check_channel, check_rate
 from stressnet.corpus.changes import warnings_of
 from stressnet.corpus.given_alignments import given_alignment
-from stressnet.corpus.labels import Labels, with_table
+from stressnet.corpus.labels import EVERY_WORD, Labels, StressLabel, with_table
 from stressnet.corpus.passed_over import passed_over, without_lossy_copies
 from stressnet.corpus.recipe import Recipe, find_audio
 from stressnet.corpus.speakers import (
@@ -283,10 +283,15 @@ def scan(
     }
     found.problems += passed_over(recipe, root, candidates, used)
     found.problems += unmatched(table, (r.speaker for r in found.recordings.values()))
-    labels: Labels = {}
+    labels: dict[tuple[str, int], StressLabel] = {}
     voices = {name: recording.speaker for name, recording in found.recordings.items()}
     for table_ in recipe.label_tables:
-        if (root / table_.file).is_file():
+        if table_.folder:
+            of_folder = StressLabel.of_every_word(table_.value, table_.tells, table_.folder)
+            for name, recording in found.recordings.items():
+                if table_.folder in recording.audio_path.relative_to(root).parts:
+                    labels[name, EVERY_WORD] = of_folder
+        elif (root / table_.file).is_file():
             labels = with_table(labels, root / table_.file, table_.tells, voices)
     changes = {name: c for name, c in found.changes.items() if name in found.recordings}
     return Scan(tuple(found.recordings.values()), tuple(found.problems), labels, changes)

@@ -60,6 +60,8 @@ class Transcripts:
         utterance = _nfc(fields["utterance"])
         tried = []
         for source in self._sources:
+            if source.kind == "path":
+                return self._normaliser.read(source.pattern.format(**fields))
             path = _resolve(
                 source.pattern, fields, folder, self._root, ignore_case=self._ignore_case
             )

@@ -30,10 +30,14 @@ from stressnet.inference.bootstrap import (
 from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import CLASSES, Stress
 
-METRICS = ("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final")
+METRICS = (
+    *("accuracy", "balanced_accuracy", "mcc", "auroc", "recall_initial", "recall_final"),
+    *("precision_initial", "precision_final", "f1_initial", "f1_final"),
+)
 """Names of what is measured. Balanced accuracy is the mean of the two recalls (chance: 0.5); MCC is
 Matthews' correlation (chance: 0); AUROC is the chance that a token with initial stress gets a
-higher logit difference than one with final stress (chance: 0.5)."""
+higher logit difference than one with final stress (chance: 0.5). Precision is 0 for a class that
+is never said; F1 is the harmonic mean of precision and recall."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,9 @@ def _perfect_limit(name: str, is_initial: NDArray[np.bool_], words: NDArray[Any]
         "accuracy": [everything],
         "recall_initial": [is_initial],
         "recall_final": [~is_initial],
-    }.get(name, [is_initial, ~is_initial])
+        "precision_initial": [is_initial],
+        "precision_final": [~is_initial],
+    }.get(name, [side for side in (is_initial, ~is_initial) if side.any()])
     low = float(np.mean([0.025 ** (1 / len(np.unique(words[side]))) for side in sides]))
     return 2 * low - 1 if name == "mcc" else low
 
@@ -297,7 +303,8 @@ def _reasons(n_initial: int, n_final: int) -> dict[str, str]:
         return dict.fromkeys(METRICS, "no tokens")
     reason = f"no token with {missing[0]} stress" if missing else ""
     need_both = dict.fromkeys(("balanced_accuracy", "mcc", "auroc"), reason)
-    lacking = {f"recall_{name.lower()}": reason for name in missing}
+    of_class = ("recall", "precision", "f1")
+    lacking = {f"{metric}_{name.lower()}": reason for name in missing for metric in of_class}
     return dict.fromkeys(METRICS, "") | need_both | lacking
 
 
@@ -319,6 +326,8 @@ def _weighted(
         recall_initial, recall_final = tp / (tp + fn), tn / (tn + fp)
         product = np.sqrt((tp + fp) * (tn + fn)) * np.sqrt((tp + fn) * (tn + fp))
         one_answer = ((tp + fp) * (tn + fn) == 0) & ((tp + fn) * (tn + fp) > 0)
+        precision_initial = np.where(tp + fp > 0, tp / (tp + fp), 0.0)
+        precision_final = np.where(tn + fn > 0, tn / (tn + fn), 0.0)
         return {
             "accuracy": (tp + tn) / (tp + tn + fp + fn),
             "balanced_accuracy": (recall_initial + recall_final) / 2,
@@ -326,4 +335,8 @@ def _weighted(
             "auroc": (positive * (below + negative / 2)).sum(axis=1) / ((tp + fn) * (tn + fp)),
             "recall_initial": recall_initial,
             "recall_final": recall_final,
+            "precision_initial": precision_initial,
+            "precision_final": precision_final,
+            "f1_initial": 2 * tp / (2 * tp + fp + fn),
+            "f1_final": 2 * tn / (2 * tn + fp + fn),
         }

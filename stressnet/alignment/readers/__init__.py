@@ -19,6 +19,7 @@ from stressnet.alignment.readers.librispeech import LINE, read_condensed
 from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.alignment.readers.phone_sets import in_phones_of
 from stressnet.alignment.readers.recogniser import items_of, read_recogniser
+from stressnet.alignment.readers.stm import read_stm
 from stressnet.alignment.readers.subtitles import read_subtitles
 from stressnet.alignment.readers.table import check_columns, read_table
 from stressnet.alignment.readers.timit import read_timit, timit_files
@@ -50,6 +51,7 @@ _MANY: dict[str, Callable[[Path, ReadOptions], Alignments]] = {
     "lhotse": read_lhotse,
     "recogniser": read_recogniser,
     "subtitles": read_subtitles,
+    "stm": read_stm,
     "chat": read_chat,
     "fave": read_fave,
 }
@@ -62,7 +64,7 @@ _FILES: dict[str, Callable[[Path], tuple[Path | None, ...]]] = {
 
 FORMATS = (*_ONE, *_MANY)  # Names of formats; `csv` covers the Montreal Forced Aligner's
 
-TIMED_FORMATS = frozenset({"elan", "recogniser", "subtitles", "chat", "fave", "csv"})
+TIMED_FORMATS = frozenset({"elan", "recogniser", "subtitles", "stm", "chat", "fave", "csv"})
 """Formats in which transcripts with times are written."""
 
 _SUFFIXES = {
@@ -70,6 +72,7 @@ _SUFFIXES = {
     ".eaf": "elan",
     ".srt": "subtitles",
     ".vtt": "subtitles",
+    ".stm": "stm",
     ".cha": "chat",
     ".wrd": "timit",
     ".phn": "timit",

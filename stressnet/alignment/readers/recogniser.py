@@ -1,4 +1,4 @@
-"""JSON of speech recognisers: Whisper and its relatives, Vosk, Gentle.
+"""JSON of speech recognisers: Whisper and its relatives, Vosk, Gentle; and Oyez's transcripts.
 
 ======================================  ======================================================
 openai-whisper, WhisperX                ``segments`` of ``start``, ``end``, ``text``, ``words``
@@ -7,6 +7,7 @@ whisper.cpp                             ``transcription`` of ``offsets`` in ms a
 transformers                            ``chunks`` of ``timestamp`` and ``text``
 Vosk                                    ``result`` of ``start``, ``end``, ``word``
 Gentle                                  ``words`` of ``case``, ``start``, ``end``, ``word``
+Oyez (US Supreme Court)                 ``transcript``, ``sections``, ``turns``, ``text_blocks``
 ======================================  ======================================================
 
 Words are taken where they have times, else segments. What has no times of its own (numbers in
@@ -21,7 +22,7 @@ from stressnet.alignment.encoding import finite_number, foreign_json, parsed_jso
 from stressnet.alignment.readers.options import Alignments, ReadOptions
 from stressnet.alignment.readers.timed_text import Turn, alignments_of, with_times
 from stressnet.errors import AlignmentError
-from stressnet.intervals import RECOGNISED
+from stressnet.intervals import RECOGNISED, TIMED_TEXT
 
 _LISTS = ("segments", "transcription", "chunks", "word_segments", "words", "result")
 
@@ -53,13 +54,16 @@ def read_recogniser(path: Path, options: ReadOptions) -> Alignments:
     language = document.get("language") if isinstance(document, dict) else None
     if isinstance(language, str) and language.lower()[:2] != "en":
         notes.append(f"{path}: the recogniser heard the language '{language[:20]}', not English")
-    return alignments_of(path, turns, RECOGNISED, tuple(notes))
+    source = TIMED_TEXT if _is_oyez(document) else RECOGNISED
+    return alignments_of(path, turns, source, tuple(notes))
 
 
 def items_of(document: object) -> list[dict[str, Any]] | None:
     """Segments or words of a recogniser's JSON, none if it heard none; None if it is foreign."""
     lists = [document]
     if isinstance(document, dict):
+        if _is_oyez(document):
+            return _blocks(document)
         lists = [document.get(key) for key in _LISTS]
         if isinstance(document.get("text"), str) and lists.count([]) == 1:
             return []
@@ -72,6 +76,28 @@ def items_of(document: object) -> list[dict[str, Any]] | None:
         ):
             return items
     return None
+
+
+def _is_oyez(document: object) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("transcript"), dict)
+
+
+def _blocks(document: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """What people said before the Supreme Court, block by block; None if it is something else."""
+    try:
+        return [
+            {
+                "start": block["start"],
+                "end": block["stop"],
+                "text": block["text"],
+                "speaker": (turn.get("speaker") or {}).get("name"),
+            }
+            for section in document["transcript"]["sections"]
+            for turn in section["turns"]
+            for block in turn["text_blocks"]
+        ]
+    except (KeyError, TypeError, AttributeError):
+        return None
 
 
 def _turn(item: dict[str, Any], place: str, speaker: str = "") -> Turn:
