@@ -9,6 +9,7 @@ import soundfile
 
 from stressnet.alignment.readers import read_alignment
 from stressnet.corpus.labels import label_of
+from stressnet.corpus.layouts import layouts_of
 from stressnet.corpus.recipe import load_recipe
 from stressnet.corpus.scan import Scan, scan
 from stressnet.errors import AlignmentError, RecipeError
@@ -56,7 +57,9 @@ def test_clips_of_words_have_the_class_of_their_folder(tmp_path: Path) -> None:
         "valid/FS_tar/clips/911Mothers_2010W_present_7_ted.wav",
     ):
         sound(tmp_path / name, 0.5)
-    found = scan(load_recipe("stress-clips"), tmp_path)
+    (best, *_) = layouts_of(tmp_path)
+    assert best.recipe.name == "stress-clips"
+    found = best.found
     assert not found.problems
     assert by_id(found) == {
         "4010-10801-0000_RECORDS_31_libri": ("4010", ("RECORDS",)),

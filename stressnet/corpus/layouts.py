@@ -34,6 +34,9 @@ _SIGNATURES = {  # Files without which a shipped recipe is not tried
     "timit": r".*\.(wrd|phn)",
     "buckeye": r".*\.words",
     "ljspeech": r"metadata\.csv",
+    "stress-clips": r".*/?(IS|FS)_tar/.*\.wav",
+    "tedlium": r".*/?stm/.*\.stm",
+    "oyez": r".*\.json",
 }
 
 _ALIGNMENT_ENDINGS = (".textgrid", ".eaf", ".cha", ".json", ".vtt", ".srt", ".csv", ".tsv")
