@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import parselmouth  # noqa: F401  # cannot be imported after nnsight, which gives all objects "save"
 import pytest
 import torch
 from torch import Tensor, nn
