@@ -49,10 +49,13 @@ def effects_of(model: TrainedNetwork, corpus: Corpus, options: argparse.Namespac
     apart = (d[0] - d[1] >= options.min_difference) & (pairs.table["cue"] == STRESS).to_numpy()
     rows = np.flatnonzero(apart)[: options.pairs]
     tables = []
+    layers = set(list(roles_of(network))[:: -options.every])
     for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):
         units = layer_units(network) + drawn_channels(network, options.channels)
         units += time_units(network, pairs.axes, [pairs.parts[row] for row in part])
-        found = patch_effects(network, *pairs.tensors(part), units, options.estimators)
+        units = [unit for unit in units if unit.layer in layers]
+        images = pairs.tensors(part)
+        found = patch_effects(network, *images, units, options.estimators, n_steps=options.steps)
         tables.append(found.assign(pair=part[found["pair"]]))
     effects = pd.concat(tables).dropna(subset="effect")
     effects = effects.merge(pairs.table[["pair", "word", "speaker"]], on="pair")
@@ -70,6 +73,8 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     parser.add_argument("--pairs", type=int, default=56)
     parser.add_argument("--channels", type=int, default=6, help="of each layer")
+    parser.add_argument("--every", type=int, default=1, help="layers: every so many, the last one")
+    parser.add_argument("--steps", type=int, default=8, help="of integrated gradients")
     parser.add_argument("--min-difference", type=float, default=1.0)
     parser.add_argument(
         "--estimators",
