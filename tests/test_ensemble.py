@@ -199,7 +199,7 @@ def test_votes_and_agreement_by_hand() -> None:
     assert table["accuracy"].tolist() == [0.5, 0.0, 1.0]  # all, one agrees, both agree
     assert table["auroc_disagreement"].iloc[0] == 1.0
     block = next(b for b in _agreement(table.reset_index()) if isinstance(b, Table))
-    assert [row[2] for row in block.rows] == ["any of 2", "1 of 2", "2 of 2"]
+    assert [row[2] for row in block.rows] == ["–", "1", "2"]
     how = {"seed": 0, "n_resamples": 20}
     scores = scores_table([unit, majority_vote(unit)], tests, **how).set_index(["model", "metric"])
     assert scores.loc[("both", "ece"), "estimate"] > 0

@@ -46,18 +46,17 @@ def vowels() -> pd.DataFrame:
 
 
 def test_axes_are_reversed_as_phoneticians_draw_them(vowels: pd.DataFrame) -> None:
-    for scale in ("hz", "bark"):
-        figure = plot_vowel_space(vowels, scale=scale)
-        for name in ("stressed", "unstressed"):
-            ax = panel(figure, name)
-            assert ax.get_xlim()[0] > ax.get_xlim()[1]
-            assert ax.get_ylim()[0] > ax.get_ylim()[1]
-        labels = {text.get_text(): text for text in panel(figure, "stressed").texts}
-        assert set(labels) == {"i", "ɑ"}
-        to_screen = panel(figure, "stressed").transData.transform
-        i, a = (to_screen(labels[name].xy) for name in ("i", "ɑ"))
-        assert i[0] < a[0]  # front on the left
-        assert i[1] > a[1]  # close on top
+    figure = plot_vowel_space(vowels)
+    for name in ("stressed", "unstressed"):
+        ax = panel(figure, name)
+        assert ax.get_xlim()[0] > ax.get_xlim()[1]
+        assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    labels = {text.get_text(): text for text in panel(figure, "stressed").texts}
+    assert set(labels) == {"i", "ɑ"}
+    to_screen = panel(figure, "stressed").transData.transform
+    i, a = (to_screen(labels[name].xy) for name in ("i", "ɑ"))
+    assert i[0] < a[0]  # front on the left
+    assert i[1] > a[1]  # close on top
 
 
 def test_colours_follow_density(vowels: pd.DataFrame) -> None:
@@ -89,8 +88,8 @@ def test_missing_values_and_columns(vowels: pd.DataFrame) -> None:
         plot_vowel_space(vowels.assign(density=np.nan))
     with pytest.raises(ConfigError, match="lacks column vowel"):
         plot_vowel_space(vowels.drop(columns="vowel"))
-    with pytest.raises(ConfigError, match="scales hz, bark"):
-        plot_vowel_space(vowels, scale="mel")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="density, ratio"):
+        plot_vowel_space(vowels, measure="tea leaves")  # type: ignore[arg-type]
 
 
 def test_vowel_table_of_a_run(make_corpus, tmp_path_factory) -> None:
@@ -172,7 +171,7 @@ def test_no_text_is_cut_off(vowels: pd.DataFrame) -> None:
 
 def test_pictures_look_as_they_were_kept(vowels: pd.DataFrame) -> None:
     assert_looks_like(plot_vowel_space(vowels), "vowel-space")
-    assert_looks_like(plot_vowel_space(vowels, scale="bark", width="column"), "vowel-space-column")
+    assert_looks_like(plot_vowel_space(vowels, width="column"), "vowel-space-column")
     assert_looks_like(plot_cues_beside_relevance(*cues()), "cues-beside-relevance")
     # The comparison finds faults: mirrored axes.
     figure = plot_vowel_space(vowels)

@@ -233,7 +233,11 @@ def look_command(
     check_file(figure, [recording, textgrid, transcript])
     suffix = figure.suffix.lstrip(".").lower() or "png"
     network = load_network(model)
-    given = {"textgrid": textgrid, "transcript": transcript, "occurrence": occurrence}
+    given: dict[str, Any] = {
+        "textgrid": textgrid,
+        "transcript": transcript,
+        "occurrence": occurrence,
+    }
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always", UserWarning)
         loaded = load_word(recording, word, **given, language=network.network.language)

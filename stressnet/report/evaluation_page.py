@@ -251,21 +251,18 @@ def _calibration(
 def _agreement(agreement: pd.DataFrame) -> Iterator[Block]:
     if not len(agreement):
         return
-
-    def agreeing(row: Any) -> str:
-        count = "any" if np.isnan(row["n_agreeing"]) else f"{row['n_agreeing']:.0f}"
-        return f"{count} of {row['n_members']}"
-
     yield Heading("Agreement of members")
     yield Table.of(
         agreement.assign(estimate=agreement["accuracy"]),
         [
-            *(("ensemble", "model"), _SET, ("members that agree", agreeing), "n"),
+            *(("ensemble", "model"), _SET),
+            ("members that agree", lambda row: number(row["n_agreeing"], 0)),
+            *(("of", "n_members"), "n"),
             *(("accuracy", interval_text), ("mean probability", "mean_probability:.3f")),
             ("AUROC, disagreement", lambda row: number(row.get("auroc_disagreement"), 3)),
             ("AUROC, margin", lambda row: number(row.get("auroc_margin"), 3)),
         ],
-        caption="Accuracy of the ensemble where so many members give its answer, and the mean "
+        caption="Accuracy where so many members give the ensemble's answer (–: any), and the mean "
         "probability of that answer. AUROC: how well wrong answers are told from right ones by "
         "the spread of the members' logits and by their mean's distance from zero; chance is 0.5.",
         flush_left=(0, 1, 2),

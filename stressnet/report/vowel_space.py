@@ -9,11 +9,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
-from numpy.typing import NDArray
 
-from stressnet.acoustics.vowel_space import bark
 from stressnet.corpus.store import TRACKS, Corpus
-from stressnet.errors import ConfigError, CorpusError, require_columns
+from stressnet.errors import ConfigError, CorpusError, check_names, require_columns
 from stressnet.lexicon.pronunciation import bare
 from stressnet.lexicon.stress import Stress
 from stressnet.report.grid import blank, labelled_panels
@@ -103,7 +101,6 @@ def plot_vowel_space(
     table: pd.DataFrame,
     *,
     measure: Literal["density", "ratio"] = "density",
-    scale: Literal["hz", "bark"] = "hz",
     width: Width = "page",
 ) -> Figure:
     """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
@@ -115,24 +112,19 @@ def plot_vowel_space(
     mean of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its
     tokens.
     """
-    if measure not in MEASURES or scale not in ("hz", "bark"):
-        raise ConfigError(
-            f"a vowel space of {measure!r} in {scale!r} is not known; "
-            f"measures are {', '.join(MEASURES)}, scales hz, bark"
-        )
+    check_names("measure", [measure], tuple(MEASURES))
     shown = _prepared(table, measure)
     mapped = ScalarMappable(Normalize(-_RANGE_LOG2, _RANGE_LOG2), _COLOURS)
-    unit = "Hz" if scale == "hz" else "Bark"
     total, names = width_in(width), ("stressed", "unstressed")
     n_columns = 1 if total < 5 else 2
     tall = 1.64 * (total - 1.4) + 1.0 if n_columns == 1 else 0.41 * (total - 1.5) + 0.75
     figure = blank(total, tall)
     panels = labelled_panels(figure, names, n_columns, sharex=True, sharey=True)
     for ax, name in zip(panels, names, strict=True):
-        _draw(ax, shown[shown["stressed"] == (name == "stressed")], mapped, scale)
-    _limits(panels[0], shown, scale)
-    figure.supylabel(f"F1 ({unit})", fontsize=7.0)
-    figure.supxlabel(f"F2 ({unit}), speakers aligned", fontsize=7.0)
+        _draw(ax, shown[shown["stressed"] == (name == "stressed")], mapped)
+    _limits(panels[0], shown)
+    figure.supylabel("F1 (Hz)", fontsize=7.0)
+    figure.supxlabel("F2 (Hz), speakers aligned", fontsize=7.0)
     ticks = list(range(-3, 4))
     bar = figure.colorbar(mapped, ax=panels, ticks=ticks, extend="both", shrink=0.84, aspect=24)
     bar.set_ticklabels([f"{2**t}" if t >= 0 else f"1/{2**-t}" for t in ticks])
@@ -155,14 +147,13 @@ def _prepared(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     return align_speakers(table[keep].assign(colour=np.log2(np.maximum(value[keep], 1e-3))))
 
 
-def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> None:
-    x, y = _scaled(vowels["f2_hz"], scale), _scaled(vowels["f1_hz"], scale)
+def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable) -> None:
     colours = mapped.to_rgba(vowels["colour"].to_numpy(np.float64))
-    ax.scatter(x, y, s=3.5, c=colours, alpha=0.55, linewidths=0)
+    ax.scatter(vowels["f2_hz"], vowels["f1_hz"], s=3.5, c=colours, alpha=0.55, linewidths=0)
     for vowel, part in vowels.groupby("vowel"):
         if len(part) < MIN_TOKENS:
             continue
-        at = _scaled(part["f2_hz"], scale).mean(), _scaled(part["f1_hz"], scale).mean()
+        at = part["f2_hz"].mean(), part["f1_hz"].mean()
         red, green, blue = mapped.to_rgba(np.array([part["colour"].median()]))[0][:3]
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
         disc = {"boxstyle": "circle,pad=0.14", "edgecolor": "black", "linewidth": 0.5}
@@ -174,23 +165,13 @@ def _draw(ax: Ax, vowels: pd.DataFrame, mapped: ScalarMappable, scale: str) -> N
     ax.set_title(f"{name}  ({n})", fontsize=7, loc="left", pad=4)
 
 
-def _scaled(frequency_hz: pd.Series, scale: str) -> NDArray[np.float64]:
-    values = frequency_hz.to_numpy(np.float64)
-    return values if scale == "hz" else bark(values)
-
-
-def _limits(ax: Ax, vowels: pd.DataFrame, scale: str) -> None:
-    """Reversed axes that hold all but stray measurements; logarithmic in hertz."""
+def _limits(ax: Ax, vowels: pd.DataFrame) -> None:
+    """Reversed, logarithmic axes that hold all but stray measurements."""
     for name, column in (("x", "f2_hz"), ("y", "f1_hz")):
-        low, high = np.percentile(_scaled(vowels[column], scale), (0.5, 99.5))
-        if scale == "hz":
-            low, high = low / 1.06, high * 1.06
-            ax.set(**{f"{name}scale": "log"})
-            axis = getattr(ax, f"{name}axis")
-            axis.set_major_locator(FixedLocator([t for t in _TICKS_HZ[name] if low <= t <= high]))
-            axis.set_minor_locator(NullLocator())
-            axis.set_major_formatter("{x:.0f}")
-        else:
-            room = 0.06 * (high - low)
-            low, high = low - room, high + room
+        low, high = np.percentile(vowels[column], (0.5, 99.5)) * (1 / 1.06, 1.06)
+        ax.set(**{f"{name}scale": "log"})
+        axis = getattr(ax, f"{name}axis")
+        axis.set_major_locator(FixedLocator([t for t in _TICKS_HZ[name] if low <= t <= high]))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter("{x:.0f}")
         ax.set(**{f"{name}lim": (high, low)})
