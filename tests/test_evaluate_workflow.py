@@ -47,9 +47,9 @@ from stressnet.stages.evaluate import evaluate_models
 from stressnet.stages.predict.alignments import spoken_part
 from stressnet.stages.predict.sources import sources_of
 from stressnet.stages.predict.words import predict_words
-from stressnet.training.calibration import Calibration, save_calibration
+from stressnet.training.calibration import Calibration, calibration_of, save_calibration
 from stressnet.training.corpus_data import recordings_of, sounds_of, stress_data
-from stressnet.training.onnx_export import export_onnx, run_onnx
+from stressnet.training.onnx_export import export_onnx, read_network, run_onnx
 
 VOICES = {name: 105.0 + 9 * i for i, name in enumerate(["ann", "bo", "cy", "di", "ed", "flo"])}
 SENTENCES = (
@@ -597,6 +597,13 @@ def test_export_gives_the_same_logits(architecture: str, corpus: Path, tmp_path:
     assert len(json.loads(stored["frequency_hz"])) == info.n_bins
     assert len(json.loads(stored["time_s"])) == info.n_frames
     assert stored["weights_sha256"] == hash_file(model / "model.safetensors")
+    again = read_network(out)
+    assert again.logits(images[:, 0]) == pytest.approx(wanted, abs=1e-4)
+    assert (again.device, again.info.classes) == ("cpu", info.classes)
+    assert calibration_of(again) == calibration_of(TrainedNetwork.load(model))
+    out.write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match=r"net\.onnx: cannot be read"):
+        read_network(out)
 
 
 def test_what_lies_beside_a_recording_or_below_a_folder_is_found(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _equal_recalls(initial: NDArray[np.float64], final: NDArray[np.float64]) -> 
 def reliability(labels: ArrayLike, p_initial: ArrayLike, *, balanced: bool = False) -> pd.DataFrame:
     """Predicted and observed shares of INITIAL, bin by bin.
 
-    Arguments are those of :func:`fit_temperature`, with probabilities. Returns one row per bin:
+    Arguments are those of :func:`calibrate`, with probabilities. Returns one row per bin:
     ``low``, ``high`` (limits), ``n``, ``weight`` (share of all tokens), ``predicted`` (mean
     probability), ``observed`` (share of INITIAL); nan where empty.
     """
@@ -186,8 +186,9 @@ def save_calibration(folder: Path, calibration: Calibration) -> None:
 
 def calibration_of(network: TrainedNetwork) -> Calibration:
     """The calibration stored with a network, or one that changes nothing."""
-    nan = math.nan
-    return load_calibration(network.path, network.digest) or Calibration(1.0, False, 0, nan, nan)
+    stored = network.info.metrics.get("calibration")  # Of a network in an ONNX file
+    known = Calibration(**stored) if stored else load_calibration(network.path, network.digest)
+    return known or Calibration(1.0, False, 0, math.nan, math.nan)
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:

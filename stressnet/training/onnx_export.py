@@ -1,10 +1,11 @@
-"""``stressnet export``: a trained network as ONNX, checked against the original."""
+"""``stressnet export``: a trained network as ONNX, checked against the original; read again."""
 
 import json
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import nn
 from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CheckpointError, MissingPartError
 from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
+from stressnet.models.ensemble import HEARD
 from stressnet.runs.held import check_file
 from stressnet.training.calibration import load_calibration
 from stressnet.version import __version__
@@ -102,9 +104,51 @@ def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     return session.run([OUTPUT], {INPUT: images})[0]
 
 
+def read_network(path: Path | str, device: str = "cpu") -> TrainedNetwork:
+    """A network that answers: a checkpoint folder, or a file that ``stressnet export`` wrote.
+
+    A file answers by onnxruntime, on the CPU, and cannot be explained. Raises what
+    :meth:`TrainedNetwork.of_any_length` does, and :class:`CheckpointError` if the file is missing,
+    damaged, or from elsewhere.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx" or path.is_dir():
+        return TrainedNetwork.of_any_length(path, device)
+    require_onnx()
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        about = session.get_modelmeta().custom_metadata_map
+        info = CheckpointInfo(**json.loads(about["info"]))
+    except (state.NoSuchFile, state.InvalidProtobuf, state.InvalidGraph, state.Fail) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path}: cannot be read ({reason}); export it again") from None
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{path}: does not say what it takes; write it again with 'stressnet export'"
+        ) from None
+    info = replace(info, classes=tuple(info.classes))
+    return TrainedNetwork(path, _Runtime(session), info, about["weights_sha256"], path.stem)
+
+
+class _Runtime(nn.Module):
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self.session = session
+        self.where = nn.Parameter(torch.zeros(0))  # Says that it is on the CPU
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.session.run([OUTPUT], {INPUT: images.numpy()})[0])
+
+
 def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, str]:
     """Everything a user of the file needs, as text; values other than text are JSON."""
     axes = SpectrogramPreset.from_dict(info.preset_parameters).axes()
+    known = {} if calibration is None else {"calibration": asdict(calibration)}
+    training = {name: value for name, value in info.training.items() if name not in HEARD}
+    small = replace(info, training=training, metrics=known)
     return {
         "stressnet_version": __version__,
         "architecture": info.architecture,
@@ -120,6 +164,7 @@ def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, 
         "corpus_hash": info.corpus_hash,
         "seed": json.dumps(info.seed),
         "weights_sha256": digest,
+        "info": json.dumps(asdict(small), default=str),
         "licence": "weights: see the model card; code: GPL-3.0-or-later",
     }
 

@@ -45,7 +45,9 @@ class PredictConfig:
     )
     word: str | None = option(None, help="The word (or words) said in the one FILE.")
     model: Path = option(
-        Path("pretrained"), help="Checkpoint folder.", default_text="the network in stressnet"
+        Path("pretrained"),
+        help="Checkpoint folder, or an ONNX file of 'stressnet export'.",
+        default_text="the network in stressnet",
     )
     sure: float = sure_option()
     format: str = option(

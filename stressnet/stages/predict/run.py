@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from stressnet.errors import ConfigError
-from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.runs.held import check_file
 from stressnet.runs.work import Work
 from stressnet.stages.predict import PredictConfig
 from stressnet.stages.predict.sources import sources_of, sources_one_by_one
 from stressnet.stages.predict.text import as_csv, as_json, as_text, write_textgrids
 from stressnet.stages.predict.words import Predicted, predict_words
+from stressnet.training.onnx_export import read_network
 
 
 def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
@@ -19,7 +19,7 @@ def run(config: PredictConfig, files: list[Path], work: Work) -> Predicted:
     if config.out is not None and config.format != "textgrid":
         check_file(config.out, given)
     places = config.textgrid, config.transcript
-    network = TrainedNetwork.of_any_length(config.model, work.device)
+    network = read_network(config.model, work.device)
     code = config.language or network.language
     if config.word is None and None in places:
         sources = sources_one_by_one(files, *places, code=code)

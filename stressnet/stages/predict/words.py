@@ -33,6 +33,7 @@ from stressnet.runs.options import SURE
 from stressnet.stages.predict.alignments import UNKNOWN_WORD, align_words, alignment_of
 from stressnet.stages.predict.sources import Source
 from stressnet.training.calibration import Calibration, calibration_of
+from stressnet.training.onnx_export import read_network
 
 MOST_TOLD = 20  # Problems that are told on stderr
 
@@ -146,7 +147,7 @@ def predict_words(
     """
     progress = progress or Progress(verbose=False)
     if not isinstance(network, TrainedNetwork):
-        network = TrainedNetwork.of_any_length(network)
+        network = read_network(network)
     calibration = calibration_of(network)
     names = [str(source.audio) for source in sources]
     if len(set(names)) < len(names):
