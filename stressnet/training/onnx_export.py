@@ -19,6 +19,7 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.errors import CheckpointError, MissingPartError
 from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork
 from stressnet.models.ensemble import HEARD
+from stressnet.models.networks import Network
 from stressnet.runs.held import check_file
 from stressnet.training.calibration import load_calibration
 from stressnet.version import __version__
@@ -130,7 +131,8 @@ def read_network(path: Path | str, device: str = "cpu") -> TrainedNetwork:
             f"{path}: does not say what it takes; write it again with 'stressnet export'"
         ) from None
     info = replace(info, classes=tuple(info.classes))
-    return TrainedNetwork(path, _Runtime(session), info, about["weights_sha256"], path.stem)
+    model = Network(_Runtime(session)).built_for(info.architecture, info.n_bins, info.n_frames)
+    return TrainedNetwork(path, model.eval(), info, about["weights_sha256"], path.stem)
 
 
 class _Runtime(nn.Module):
