@@ -1,16 +1,7 @@
 """Corpus recipes: a small TOML file says where a corpus keeps its things.
 
-A new corpus is a new file, not new code. See ``docs/recipes.md`` for the format and
-``corpora/librispeech.toml`` for an example.
-
-Path templates
---------------
-``**/`` matches any folders, ``{name}`` matches one path component (or part of one) and makes a
-field of it; a field that occurs twice must have the same value at both places. Fields found in
-``[audio] pattern`` can be used in the other templates, together with ``{folder}``, the folder of
-the audio file, and ``{root}``, the corpus folder. ``{name:regex}`` narrows a field. The field
-``utterance`` is required unless ``[audio] id`` says what identifies a recording; ``speaker`` is
-required unless ``[speakers] name`` or ``constant`` says who speaks.
+A new corpus is a new file, not new code. The format and path templates are described in
+``docs/recipes.md``; ``corpora/librispeech.toml`` is an example.
 """
 
 from __future__ import annotations
