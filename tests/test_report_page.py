@@ -18,6 +18,7 @@ from stressnet.errors import CorpusError
 from stressnet.evaluation.tables import ORACLE
 from stressnet.report import answers, tables
 from stressnet.report.choose import choose_words
+from stressnet.report.claims_figure import plot_claims
 from stressnet.report.document import Document, Heading, Paragraph, Table
 from stressnet.report.page import ALIGNMENT_FILE, write_report
 from stressnet.report.run import RelevanceRun
@@ -139,17 +140,26 @@ def test_sentences_about_claims_can_be_quoted() -> None:
     row |= {"p_holm": 0.0123, "criterion": "more than in untrained networks", "role": "primary"}
     row |= {"statement": "Relevance follows F1", "scale": "ratio", "effect": 1.02, "low": 0.99}
     row |= {"high": 1.05, "margin": 1.1, "observed": 1.32, "compared_with": 1.29, "n_seeds": 3}
+    row |= {"null": "untrained"}
     control = row | {"role": "control"}
     share = row | {"claim": "word", "scale": "share", "compared_with": np.nan, "verdict": "holds"}
     claims = pd.DataFrame([row, control, share])
     one, other = answers.claim_sentences(claims)
     assert one == (
-        "Relevance follows F1 (more than in untrained networks: 1.02 [0.99, 1.05] times (1.32 "
-        "against 1.29); margin 1.10, corrected p .012, 3 networks): smaller than the margin."
+        "That relevance follows F1 does not hold, an effect being smaller than the margin: 1.02 "
+        "[0.99, 1.05] times what untrained networks show (95 % intervals; smallest effect of "
+        "interest 1.10; Holm-corrected p .012; 3 networks)."
     )
-    assert "1.02 [0.99, 1.05]; margin" in other
+    assert other.startswith("That relevance follows F1 holds: ")
+    assert "networks: 1.02 [0.99, 1.05] (95 %" in other
     both = answers.claim_sentences(pd.concat([claims, claims.assign(network="other")]))
-    assert both[0].startswith("net: ") and both[2].startswith("other: ")
+    assert " of net: " in both[0] and " of other: " in both[2]
+    (ax,) = plot_claims(claims).axes  # shares and controls are not drawn
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["F1"]
+    drawn = [line.get_xdata() for line in ax.lines if len(line.get_xdata())]
+    assert [list(x) for x in drawn[2:]] == [[0.99, 1.05], [1.02]]
+    assert list(drawn[1]) == [1.1, 1.1]  # the margin
+    assert len(plot_claims(pd.concat([claims, claims.assign(network="other")])).axes) == 2
     text = answers.verdicts_sentence(claims)
     assert "“smaller than the margin”: F1; “holds”: word." in text
 

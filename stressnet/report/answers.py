@@ -110,25 +110,42 @@ def relevance_sentences(summary: pd.DataFrame, contrast: Contrast = BY_STRESS) -
     return sentences
 
 
+_BESIDE = {
+    "exchange": "as dense as under other tokens' tracks",
+    "untrained": "what untrained networks show",
+    "input": "what the input itself shows",
+}
+"""What a ratio is to, by the null of a claim's criterion."""
+
+
+_SAID = {
+    "smaller than the margin": "does not hold, an effect being smaller than the margin",
+    "needs three networks": "cannot be said yet, since it needs three networks",
+}
+
+
 def claim_sentences(claims: pd.DataFrame) -> list[str]:
-    """A sentence per network and claim over all tokens, then one with all verdicts."""
+    """A sentence per network and claim over all tokens, as a paper may quote it."""
     shown = claims[(claims["stratum"] == "ALL") & (claims["role"] == "primary")]
     sentences = []
     for (network, _), criteria in shown.groupby(["network", "claim"], sort=False):
         first = criteria.iloc[0]
         parts = []
         for row in criteria.to_dict("records"):
-            unit = " times" if row["scale"] == "ratio" else ""
             effect = with_interval(row["effect"], row["low"], row["high"])
-            part = f"{row['criterion']}: {effect}{unit}"
-            if math.isfinite(row["compared_with"]):
-                part += f" ({number(row['observed'])} against {number(row['compared_with'])})"
-            parts.append(part)
-        who = f"{network}: " if shown["network"].nunique() > 1 else ""
+            is_ratio = row["scale"] == "ratio"
+            parts.append(
+                f"{effect} times {_BESIDE.get(row['null'], 'as dense')}"
+                if is_ratio
+                else f"{row['criterion']}: {effect}"
+            )
+        who = f" of {network}" if shown["network"].nunique() > 1 else ""
+        verdict = _SAID.get(first["verdict"], first["verdict"])
         sentences.append(
-            f"{who}{first['statement']} ({'; '.join(parts)}; margin {number(first['margin'])}, "
-            f"corrected p {p_value(first['p_holm'])}, {count_of(first['n_seeds'], 'network')}): "
-            f"{first['verdict']}."
+            f"That {first['statement'][:1].lower()}{first['statement'][1:]} {verdict}{who}: "
+            f"{', '.join(parts)} (95 % intervals; smallest effect of interest "
+            f"{number(first['margin'])}; Holm-corrected p {p_value(first['p_holm'])}; "
+            f"{count_of(first['n_seeds'], 'network')})."
         )
     return sentences
 

@@ -17,9 +17,10 @@ from stressnet.errors import CorpusError
 from stressnet.languages import ENGLISH, language
 from stressnet.report import answers, run_sections, tables
 from stressnet.report.choose import choose_words
+from stressnet.report.claims_figure import plot_claims
 from stressnet.report.corpus import plot_regions
 from stressnet.report.cues_figure import COEFFICIENT_COLUMNS, plot_cues_beside_relevance
-from stressnet.report.document import Block, Bullets, Document, Heading, Link, Paragraph
+from stressnet.report.document import Block, Bullets, Document, Heading, Link, Paragraph, Table
 from stressnet.report.names import count_of, method_text
 from stressnet.report.patching_page import patching_blocks
 from stressnet.report.run import RelevanceRun, model_manifest, table_if_there
@@ -160,7 +161,16 @@ def _answer(
         if metrics is None
         else answers.success_sentences(metrics, "The network", contrast=run.contrast)
     )
-    if (
+    if claims is not None:
+        yield sources.picture(
+            lambda: (plot_claims(claims), claims),
+            "claims",
+            "What is claimed of relevance: density in one part of the words as a multiple of what "
+            "it is compared with, with 95 % intervals over speakers, words and networks; dashed: "
+            "the smallest effect of interest, above which all three must lie.",
+        )
+        sentences = [*sentences[:1], answers.verdicts_sentence(claims)]
+    elif (
         summary is not None
         and relevance is not None
         and set(answers.ASKED) & set(summary["region"])
@@ -177,9 +187,10 @@ def _answer(
             "same with another word's boundaries or formants (the null).",
         )
         sentences += answers.relevance_sentences(summary, run.contrast)
-    if claims is not None:
-        sentences = [*sentences[:2], answers.verdicts_sentence(claims)]
     yield Bullets(sentences)
+    if claims is not None:
+        quoted = [[sentence] for sentence in answers.claim_sentences(claims)]
+        yield Table(["each claim, to quote"], quoted)
 
 
 def _corpus(sources: Sources) -> Iterator[Block]:
@@ -248,7 +259,6 @@ def _claims(sources: Sources, file: Path | None, claims: pd.DataFrame | None) ->
         )
         return
     shutil.copyfile(file, sources.out / "tables" / "claims.csv")
-    yield Bullets(answers.claim_sentences(claims))
     yield from tables.claims_tables(claims)
     yield Paragraph(
         "A claim holds if all its primary criteria lie above their margins, after Holm's "
