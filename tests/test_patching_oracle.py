@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import parselmouth  # noqa: F401  # cannot be imported after nnsight, which gives all objects "save"
@@ -96,18 +97,54 @@ def test_gpt2_as_nnsight_patches_it() -> None:
             torch.testing.assert_close(row, expected.detach(), rtol=1e-5, atol=1e-8)
 
 
+class ConstantScale(nn.Module):
+    """A layer normalisation with a constant scale for the gradient, as RelP's authors have it."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        spread = (x.var(dim=-1, correction=0, keepdim=True) + self.norm.eps).sqrt().detach()
+        return (x - x.mean(dim=-1, keepdim=True)) / spread * self.norm.weight + self.norm.bias
+
+
+class ConstantRatio(nn.Module):
+    """An activation as its input times a constant, as RelP's authors have it."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        moved = x + 1e-6 * x.sign()
+        return moved * (self.activation(x) / moved).detach()
+
+
+def relp_by_gradients(probe: nn.Module) -> nn.Module:
+    """A copy of a ViT whose gradients are RelP's coefficients."""
+    twin = copy.deepcopy(probe)
+    network = twin.network
+    network.layernorm = ConstantScale(network.layernorm)
+    for layer in network.layers:
+        layer.layernorm_before = ConstantScale(layer.layernorm_before)
+        layer.layernorm_after = ConstantScale(layer.layernorm_after)
+        layer.mlp.activation_fn = ConstantRatio(layer.mlp.activation_fn)
+    return twin
+
+
 def test_edges_of_a_vit_as_nnsight_patches_their_paths() -> None:
     probe, clean, corrupted = drawn(Seer(), 8, 8)
     edges = edge_units(probe)
     assert len(edges) == 1 + 2 + 3 + 4 + 5
-    effects = patch_effects(probe, clean, corrupted, edges, ["activation", "attribution"])
+    effects = patch_effects(probe, clean, corrupted, edges, ["activation", "attribution", "relp"])
     names = ["layer", "unit", "estimator"]
     got = effects.pivot(index=names, columns="pair", values="effect").sort_index()
     with torch.no_grad():
         d_clean, d_corrupted = probe(clean) @ WEIGHTS, probe(corrupted) @ WEIGHTS
-    traced = nnsight.NNsight(probe)
+    traced, twin = nnsight.NNsight(probe), nnsight.NNsight(relp_by_gradients(probe))
     for edge in edges:
-        places = (place.removesuffix(":input") for place in (edge.reads, edge.layer))
+        places = [place.removesuffix(":input") for place in (edge.reads, edge.layer)]
         sends, reads = (envoy_of(traced, place) for place in places)
         given = []
         for images in (clean, corrupted):
@@ -119,14 +156,18 @@ def test_edges_of_a_vit_as_nnsight_patches_their_paths() -> None:
         with traced.trace(corrupted):
             reads.input = reads.input + change
             logits = traced.output.save()
-        with traced.trace(corrupted):
-            inner = reads.input.clone()  # others read the stream itself
-            reads.input = inner
-            with (traced.output @ WEIGHTS).sum().backward():
-                slope = inner.grad.save()
         scale = d_clean - d_corrupted
-        truth = (logits @ WEIGHTS - d_corrupted) / scale
-        estimate = (change * slope).sum(dim=(1, 2)) / scale
-        for name, expected in (("activation", truth), ("attribution", estimate)):
+        expected = {"activation": (logits @ WEIGHTS - d_corrupted) / scale}
+        for name, network in (("attribution", traced), ("relp", twin)):
+            reads = envoy_of(network, places[1])
+            with network.trace(corrupted):
+                inner = reads.input.clone()  # others read the stream itself
+                reads.input = inner
+                with (network.output @ WEIGHTS).sum().backward():
+                    slope = inner.grad.save()
+            expected[name] = (change * slope).sum(dim=(1, 2)) / scale
+        for name, effect in expected.items():
             row = torch.tensor(got.loc[(edge.layer, edge.label, name)].to_numpy())
-            torch.testing.assert_close(row, expected.detach(), rtol=1e-5, atol=1e-8)
+            torch.testing.assert_close(row, effect.detach(), rtol=1e-5, atol=1e-8)
+    relp, attribution = (got.xs(name, level="estimator") for name in ("relp", "attribution"))
+    assert (relp - attribution).abs().max().max() > 0.05  # they are not the same
