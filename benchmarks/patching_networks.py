@@ -21,7 +21,7 @@ from stressnet.lexicon.stress import logit_difference
 from stressnet.models import transformer
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching import channel_units, layer_units, patch_effects, roles_of, time_units
-from stressnet.patching.agreement import agreement_table
+from stressnet.patching.agreement import _correlation, agreement_table, over_clusters
 from stressnet.patching.pairs import STRESS, natural_pairs
 
 CHUNK = 8
@@ -66,6 +66,27 @@ def effects_of(model: TrainedNetwork, corpus: Corpus, options: argparse.Namespac
     return effects
 
 
+def gains(effects: pd.DataFrame, network: str) -> pd.DataFrame:
+    """How much better RelP's r is than that of gradients, over all layers."""
+    wide = effects.pivot_table(
+        index=["kind", "layer", "pair", "unit"], columns="estimator", values="effect", sort=False
+    ).reset_index()
+    wide = wide.merge(effects[["pair", "word", "speaker"]].drop_duplicates(), on="pair")
+    rows = []
+    for kind, part in wide.groupby("kind", sort=False):
+        truth, relp, slope = (part[k].to_numpy() for k in ("activation", "relp", "attribution"))
+        found = over_clusters(
+            lambda kept, a=truth, b=relp, c=slope: (
+                _correlation(kept, a, b) - _correlation(kept, a, c)
+            )[:, None],
+            part,
+        )
+        limits = {"r": found.value[0], "r_low": found.low[0], "r_high": found.high[0]}
+        about = {"network": network, "kind": kind, "layer": "all"}
+        rows.append({**about, "estimator": "relp - attribution", **limits})
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
@@ -88,10 +109,12 @@ def main() -> None:
         transformer.DEPTH = int(depth or 4)
         start = time.process_time()
         effects = effects_of(TrainedNetwork.load(Path(path)), corpus, options)
-        tables.append(agreement_table(effects.assign(network=name)))
+        effects = effects.assign(network=name)
+        tables.append(pd.concat([agreement_table(effects), gains(effects, name)]))
         print(f"{name}: {time.process_time() - start:.0f} s of processor time")
         whole = tables[-1].query("layer == 'all'")
         shown = ["kind", "estimator", "r", "rank_r", "scale", "sign_agreement", "n_pairs"]
+        shown += ["r_low", "r_high"]
         print(whole[shown].to_string(index=False, float_format="{:.2f}".format), flush=True)
         pd.concat(tables).to_csv(options.out, index=False, float_format="%.4g")
 

@@ -256,8 +256,12 @@ def test_relp_is_attribution_for_relus_and_folded_normalisation(compact: Any) ->
     assert (table["epsilon-gamma"] - table["attribution"]).abs().max() > 1e-3 * scale
 
 
-def test_channels_add_up_to_their_layer_and_a_cut_carries_everything(compact: Any) -> None:
-    net, clean, corrupted = compact
+@pytest.mark.parametrize("name", ["compact", "lenet"])  # channels of feature maps, and neurons
+def test_channels_add_up_to_their_layer_and_a_cut_carries_everything(
+    compact: Any, name: str
+) -> None:
+    _, clean, corrupted = compact
+    net = randomise(build_model(name, 32, 32))
     names = ["relp", "attribution"]
     sums = patch_effects(net, clean, corrupted, channel_units(net), names)
     sums = sums.groupby(["pair", "layer", "estimator"])["effect"].sum()

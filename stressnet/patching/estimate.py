@@ -150,7 +150,7 @@ class _Group:
             )
         if cells.dim() == 3 and cells.shape[1] != len(values):
             raise ConfigError(f"{self.layer}: units were made for another number of pairs")
-        along = values.movedim(self.dim, 1).flatten(2).sum(dim=2)
+        along = values.movedim(self.dim, 1).reshape(len(values), cells.shape[-1], -1).sum(dim=2)
         pattern = "us,ns->nu" if cells.dim() == 2 else "uns,ns->nu"
         return torch.einsum(pattern, cells.to(along), along)
 
