@@ -67,15 +67,7 @@ def run(
             "network": {"architecture": info.architecture, "seed": info.seed},
             **corpus.contrast.noted,
         },
-        steps=[
-            Step(
-                "explain",
-                len(chosen) * (1 + len(null_models)) + n_control_tokens * config.untrained,
-                seconds_each=0.02,
-            ),
-            Step("project", len(chosen), seconds_each=0.05),
-            Step("project controls", n_control_tokens * (1 + config.untrained), seconds_each=0.03),
-        ],
+        steps=_steps(config, len(chosen), len(null_models), n_control_tokens),
     )
 
     tell_language([network], corpus, folder)
@@ -124,6 +116,15 @@ def run(
         "donors_match_in": matches,
     }
     return Result.of(folder, counts, tokens=tokens, summary=summary, summary_nulls=summary_nulls)
+
+
+def _steps(config: ExplainConfig, n: int, n_models: int, n_control: int) -> list[Step]:
+    n_maps = n * (1 + n_models) + n_control * config.untrained
+    return [
+        Step("explain", n_maps, seconds_each=0.02),
+        Step("project", n, seconds_each=0.05),
+        Step("project controls", n_control * (1 + config.untrained), seconds_each=0.03),
+    ]
 
 
 def _target(contrast: Contrast, part: Selection, predicted: bool) -> int | NDArray[np.int64] | None:
