@@ -328,4 +328,5 @@ def test_without_kaldi_words_are_predicted_and_pocketsphinx_aligns() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     english, spanish = done.stdout.splitlines()
     assert english.startswith("pocketsphinx the aligner 'kaldi-gmm' does not work here:")
-    assert spanish.endswith("'kaldifst<1.8'); give TextGrids, or --aligner mfa")
+    assert "(install kaldi-hmm-gmm and 'kaldifst<1.8')" in spanish
+    assert spanish.endswith("; give TextGrids, or --aligner mfa")

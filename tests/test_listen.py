@@ -171,8 +171,14 @@ def test_look_listens_in_the_language_of_its_network(
     write_textgrid(grid, Alignment((Interval(0.1, 0.5, "ZORRO"),), tuple(phones)), 0.75)
     figure, file = recordings / "spanish.svg", recordings / "sentence.wav"
     asked = ("--word", "zorro", "--textgrid", grid)
+    load_word, languages = stressnet.listen.load_word, []
+    monkeypatch.setattr(
+        stressnet.listen,
+        "load_word",
+        lambda *given, **how: languages.append(how["language"]) or load_word(*given, **how),
+    )
     code, out, err = run_cli(capsys, "look", file, figure, *asked)
-    assert code == 0 and out.startswith("ZORRO: "), err
+    assert code == 0 and out.startswith("ZORRO: ") and languages == ["es"], err
     word = stressnet.load_word(file, "zorro", textgrid=grid, language="es")
     why = stressnet.load_network().explain(word)
     assert "Spanish" in {text.get_text() for text in why.plot().texts}
