@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def test_every_folder_is_made_before_it_is_read() -> None:
     for step in every:
         known.add(step.made.split("/")[0])
         words = step.command.split()
-        for before, word in zip(words, words[1:], strict=False):
+        for before, word in pairwise(words):
             is_value = before.startswith("--") and "/" not in word
             place = word.split("/")[0]
             assert is_value or place not in folders - known, f"{step.command}: no {word} yet"
