@@ -215,6 +215,7 @@ def test_praat_shows_the_classes(study: Path) -> None:
         assert sum(labels) == pytest.approx(whole, abs=0.0005 * len(labels))
 
 
+@pytest.mark.long
 def test_tables_and_figures_of_r_tell_the_classes_apart(study: Path) -> None:
     cues = measure_corpus(study / "corpus", study / "contours", contours=3, jobs=1).path
     export_r(study / "run", study / "r", measured=cues)

@@ -18,6 +18,7 @@ from command_line import run_cli
 from report_runs import make_run
 
 import stressnet
+from stressnet import listen
 from stressnet.acoustics.track_types import Tracks
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.errors import AlignmentError, ConfigError
@@ -171,9 +172,9 @@ def test_look_listens_in_the_language_of_its_network(
     write_textgrid(grid, Alignment((Interval(0.1, 0.5, "ZORRO"),), tuple(phones)), 0.75)
     figure, file = recordings / "spanish.svg", recordings / "sentence.wav"
     asked = ("--word", "zorro", "--textgrid", grid)
-    load_word, languages = stressnet.listen.load_word, []
+    load_word, languages = listen.load_word, []
     monkeypatch.setattr(
-        stressnet.listen,
+        listen,
         "load_word",
         lambda *given, **how: languages.append(how["language"]) or load_word(*given, **how),
     )
