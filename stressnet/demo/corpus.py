@@ -99,31 +99,13 @@ def speak_corpus(
     truth_out: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DemoSummary:
-    """Speak the demo corpus.
+    """Speak the demo corpus into ``out``: audio and transcripts; the same ``seed``, the same bytes.
 
-    Parameters
-    ----------
-    out : Path
-        Folder for audio and transcripts; made if need be.
-    seed : int
-        The same seed gives the same bytes.
-    size : {"full", "tiny"}
-        See :data:`SIZES`.
-    language : str
-        Code of a language with a ``demo.toml``.
-    lengths : WordLengths
-        Syllables of the target words: two, or in Spanish three.
-    truth_out : Path, optional
-        Folder for TextGrids and gold readings; default ``out`` with ``-truth`` after its name.
-    progress : callable, optional
-        Called with utterances done and utterances in all.
-
-    Raises
-    ------
-    ConfigError
-        If size or language are unknown or the truth would lie inside the corpus.
-    CorpusError
-        If a folder cannot be written, or ``out`` holds recordings of another corpus.
+    ``size`` is one of :data:`SIZES`, the ``language`` has a ``demo.toml``, ``lengths`` are two
+    syllables, or in Spanish three. TextGrids and gold readings go to ``truth_out``, else to ``out``
+    with ``-truth`` after its name. ``progress`` gets utterances done and utterances in all. Raises
+    `ConfigError` if size or language are unknown or the truth would lie inside the corpus,
+    `CorpusError` if a folder cannot be written or ``out`` holds recordings of another corpus.
     """
     if size not in SIZES:
         raise ConfigError(f"size {size!r}; use one of {', '.join(SIZES)}")

@@ -103,14 +103,11 @@ def plot_vowel_space(
     measure: Literal["density", "ratio"] = "density",
     width: Width = "page",
 ) -> Figure:
-    """F1 against F2 with reversed axes, stressed and unstressed vowels side by side.
+    """F1 against F2 with reversed axes, panels for ``stressed`` and ``unstressed`` vowels.
 
-    ``measure`` ({"density", "ratio"}): what the colours say: density of relevance for the word's
-    class in the nucleus, or that density divided by its null. Both on a logarithmic scale around 1;
-    green is more, purple less. (Warm and cool for INITIAL and FINAL have no part in this figure.)
-    Returns panels labelled ``stressed`` and ``unstressed``: a dot per vowel token, a symbol at the
-    mean of each vowel with at least :data:`MIN_TOKENS` tokens, coloured by the median of its
-    tokens.
+    Colours are the density of relevance for the word's class in the nucleus, or (``"ratio"``) that
+    by its null, on a logarithmic scale around 1: green is more, purple less. A dot per token, a
+    symbol at the mean of each vowel with at least :data:`MIN_TOKENS`, of their median colour.
     """
     check_names("measure", [measure], tuple(MEASURES))
     shown = _prepared(table, measure)
