@@ -1,18 +1,10 @@
 """Causal agreement: does the relevance of a cue's region predict what changing the cue does?
 
-For each token and cue there are two numbers of which positive speaks for INITIAL: the sum of the
-map of the logit difference in the cue's region, and the logit difference as it is minus that after
-the cue was set to the midpoint between the class means, both sounds resynthesised in the same way.
-If relevance is what a cue contributes, the two agree. Measured as rank correlation (Spearman)
-
-- **within a cue, over tokens**: does the map know *for which token* the cue matters? Also within
-  the predicted classes, since the mean difference between the classes alone makes relevance and
-  effect agree;
-- **over cues, within a token**: does the map know *which cue* matters?
-
-Nulls: relevance of another token of the same predicted class (the cue and the class remain, what
-is known of the token is gone), and its relevance dealt out anew among the cues of a token.
-Intervals are over speakers and words.
+What is compared is explained in ``docs/causal.md``. Measured is rank correlation (Spearman) within
+a cue over tokens (does the map know *for which token* the cue matters?), also within the predicted
+classes, since the mean difference between the classes alone makes relevance and effect agree; and
+over cues within a token (*which cue* matters?). Null: relevance of another token of the same
+predicted class, so that the cue and the class remain and what is known of the token is gone.
 """
 
 from dataclasses import replace
@@ -106,17 +98,10 @@ def agreement_table(pairs: pd.DataFrame, *, seed: int = 0, n_null: int = N_NULL)
     """Agreement of relevance with effects, per method and cue and over cues: :data:`COLUMNS`.
 
     ``pairs`` have a row per method, token and cue with columns :data:`NEEDED`; rows without a
-    finite relevance or effect are left out.
-
-    The rows per method and cue: ``rho`` over tokens, ``null`` the mean over draws in which tokens
-    of one predicted class exchange their relevance (with the middle 95 % of the draws, and
-    ``p_value`` the share of draws at least as high as ``rho``), ``rho_in_class`` the same without
-    differences between classes (``p_in_class``), and ``same_sign`` the share of tokens whose
-    relevance and effect have the same sign. The row per method with cue :data:`ALL_CUES`: ``rho``
-    is the mean over tokens of the correlation over cues, ``null`` the same with the relevance of
-    another token, ``rho_in_class`` is the mean correlation after each cue's mean relevance was
-    taken out of relevance and its mean effect out of effects: what is known of this token beyond
-    the cue's average.
+    finite relevance or effect are left out. Columns are explained in ``docs/causal.md``. In the row
+    with cue :data:`ALL_CUES`, ``rho`` is the mean over tokens of the correlation over cues, and
+    ``rho_in_class`` that after each cue's mean was taken out of relevance and of effects: what is
+    known of this token beyond the cue's average.
     """
     require_columns(pairs, NEEDED, "table of relevance and effects")
     finite = np.isfinite(pairs[["relevance", "effect"]].to_numpy(np.float64)).all(axis=1)

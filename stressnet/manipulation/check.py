@@ -1,17 +1,11 @@
 """Stimuli made and measured again with the same trackers: is a word what it was meant to be?
 
-For every cue and nucleus the table says how far the value was asked to move, and how far it did.
-``reached`` brings the two nuclei together: the move along what was asked, as a share of it. A cue
-that was asked to move by more than its tolerance counts as moved if it reached at least half of
-that, or missed it by less than the tolerance. A stimulus in which a cue that was to move did not,
-or cannot be measured any more, is a failure.
-
-Moving the poles that Praat's LPC found moves the measured formant fully where the formant is a
-clear, narrow peak, and less where it is broad, near another one, or beside a nasal; a tilt moves F1
-along. So formants are measured in the changed word and the filter is aimed again by what was
-missed, a few times, and the closest try is kept. What is asked never changes; what was done to
-reach it is in :attr:`~stressnet.manipulation.resynthesis.Stimulus.changes`. The other cues need no
-aiming: what was asked is done exactly.
+A stimulus in which a cue that was to move did not (``docs/manipulation.md``), or cannot be measured
+any more, is a failure. Moving the poles that Praat's LPC found moves the measured formant fully
+where it is a clear, narrow peak, and less where it is broad, near another one, or beside a nasal; a
+tilt moves F1 along. So formants are measured in the changed word and the filter is aimed again by
+what was missed, a few times, and the closest try is kept. What is asked never changes; what was
+done to reach it is in :attr:`~stressnet.manipulation.resynthesis.Stimulus.changes`.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,10 @@
 """Continua from an INITIAL-like to a FINAL-like version of a word.
 
-A **plan** lists the stimuli of a token: the word as recorded (``natural``), the word sent through
+A **plan** lists the stimuli of a token: the word as recorded (``natural``), sent through
 overlap-add without any change (``resynthesised``), and the steps of each continuum: one cue or
-group of cues alone (``single``), two of them against each other on a full grid (``pair``), every
-further subset of them together (``subset``, the two ends only), or all cues together (``all``).
-**Positions** run from 0 (INITIAL-like) to 1 (FINAL-like). All steps of a continuum in which F0 or
-duration moves go through overlap-add, also one that happens to ask for no change, so that steps
-differ in the cue alone; what overlap-add itself does shows in ``resynthesised`` against
-``natural``.
+group alone (``single``), two against each other on a full grid (``pair``), further subsets
+(``subset``, the two ends only), or all cues together (``all``). **Positions** run from 0
+(INITIAL-like) to 1. All steps of a continuum in which F0 or duration moves go through overlap-add.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,19 +1,11 @@
 """A word with one or more cues of its vowels changed, the rest of it untouched.
 
-Order of work
--------------
 On the vowel as recorded: formants, then tilt (:mod:`~stressnet.manipulation.envelope`), each with
 the vowel's level taken back to what it was. Then F0 and duration by overlap-add
-(:mod:`~stressnet.manipulation.pitch`), which also keeps the level; last the level asked for
-(:mod:`~stressnet.manipulation.envelope`). Every step works inside the vowels only.
-
-No change of formants, tilt or level is exactly no change. Overlap-add is a resynthesis even where
-F0 and duration stay; ``psola=True`` sends a word through it in any case, so that all steps of a
+(:mod:`~stressnet.manipulation.pitch`), which also keeps the level; last the level asked for. No
+change of formants, tilt or level is exactly no change; overlap-add is a resynthesis even where F0
+and duration stay, and ``psola=True`` sends a word through it in any case, so that all steps of a
 continuum have gone the same way.
-
->>> source = analyse(samples, 16000, segments, voice)  # doctest: +SKIP
->>> higher = (CueChange(f0_st=2.0), CueChange(f0_st=-2.0))  # doctest: +SKIP
->>> resynthesise(source, higher).audio  # doctest: +SKIP
 """
 
 import math

@@ -1,17 +1,9 @@
-"""What three kinds of evidence together say about a claim of the paper.
-
-Relevance
-    The claim's own criterion on maps (:mod:`stressnet.statistics.claims`).
-Deletion
-    What the network loses when the region is taken out of the image.
-Causal effect
-    What the network does when the cue itself is changed in the sound.
+"""What relevance, deletion and causal effect together say about a claim of the paper.
 
 The first is what an explanation says, the other two are what the network does. Each is decided by
-its interval against a margin that is the same for every network; the table :data:`VERDICTS` says
-what follows. A kind of evidence that cannot exist for a claim (no cue belongs to "throughout the
-word") does not count. The table of findings has all three, with intervals of one network over
-speakers, words and training seeds; ``docs/findings.md`` explains it.
+its interval against a margin that is the same for every network; :data:`VERDICTS` says what
+follows, and ``docs/findings.md`` explains it. A kind of evidence that cannot exist for a claim (no
+cue belongs to "throughout the word") does not count.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,31 +1,11 @@
 """The claims of the paper, each as a declared contrast with a declared rule of decision.
 
-Allouche et al. (2025, arXiv:2508.07229) state: a network is influenced most by the stressed rather
-than the unstressed syllable, particularly by the spectrum of the stressed vowel, strongly by its
-first and second formant, with some evidence for its pitch and third formant; yet it uses
-information throughout the word. Here each statement is a claim with criteria; each criterion
-compares one estimate with one margin, the smallest effect of interest, that is the same for every
-network.
-
+Each statement of Allouche et al. (2025, arXiv:2508.07229) is a claim with criteria; each criterion
+compares one estimate with one margin, the smallest effect of interest, the same for every network.
 Maps of untrained networks are denser on formants and vowels, too, and so is the input itself taken
-as a map. A claim about density therefore needs more than a region that is denser than another: the
-trained network has to exceed both, by the margin.
-
-A claim has one of these verdicts:
-
-holds
-    all primary criteria lie above their margins;
-smaller than the margin
-    one of them lies below: if there is an effect, it is smaller than of interest;
-cannot be decided
-    anything else, also where nothing can be estimated;
-not tested
-    the runs lack :data:`MIN_UNTRAINED` untrained networks, or the input as a map;
-needs three networks
-    fewer than :data:`MIN_SEEDS` training seeds: the interval says little of other trainings.
-
-The test of a claim is that of its margins, and corrected for the number of claims, see
-:func:`claims_table`. Controls say what else could explain a claim; they do not enter the verdict.
+as a map: the trained network has to exceed both, by the margin. Verdicts are explained in
+``docs/statistics.md``. The test of a claim is that of its margins, corrected for the number of
+claims (:func:`claims_table`); controls say what else could explain it and do not enter the verdict.
 """
 
 import math

@@ -1,17 +1,12 @@
 """Linear mixed-effects models with speaker and word as crossed random effects.
 
-A model's response is the logarithm of a ratio per token: of a region's density to another's, or to
-its null's, both plus a small offset, since a density can be zero. The intercept is then the effect
-itself, and fixed effects say how it differs between strata. Factors are coded so that the intercept
-is the unweighted mean over levels, and the effect of a factor with two levels their difference.
-
-``statsmodels`` fits the model by restricted maximum likelihood. Its optimiser stops early on
-crossed effects from its own starting values and says that it converged; it therefore starts at the
-maximum of the same likelihood, profiled over the variances (Bates et al. 2015, *Journal of
-Statistical Software* 67(1), equation 41), and a fit whose likelihood falls behind that is reported
-as not converged. Random effects without variance are dropped and named.
-
-Every model is exported with its data and an R script that fits it with ``lme4``.
+The response is the logarithm of a ratio per token: of a region's density to another's, or to its
+null's, both plus a small offset, since a density can be zero. Factors are coded so that the
+intercept is the unweighted mean over levels, and the effect of a factor with two levels their
+difference. ``statsmodels`` fits by restricted maximum likelihood; its optimiser stops early on
+crossed effects and says that it converged, so it starts at the maximum of the same likelihood,
+profiled over the variances (Bates et al. 2015, *Journal of Statistical Software* 67(1), equation
+41), and a fit whose likelihood falls behind is reported as not converged.
 """
 
 import warnings

@@ -9,6 +9,7 @@ import pandas as pd
 
 from stressnet.errors import CorpusError
 from stressnet.evaluation.sets import WORD_SETS
+from stressnet.report.document import Table
 from stressnet.runs import Result, RunFolder, read_manifest, read_table
 from stressnet.stages.power import PowerConfig
 from stressnet.statistics.claims import RATIO_MARGIN
@@ -84,18 +85,12 @@ def _scores(file: Path) -> Iterator[Sample]:
 
 def power_text(result: Result) -> str:
     """The table for people."""
-    lines = [
-        f"for a power of {result.goal:.0%}: tokens, speakers, words in proportion; or more words",
-        f"{'network':<12}{'what':<58}{'effect':>8}{'margin':>8}{'power':>7}"
-        f"{'tokens':>9}{'speakers':>10}{'words':>8}{'or words':>10}",
-    ]
-    for row in result.table.to_dict("records"):
-        sizes = (row[f"n_{k}_needed"] for k in ("tokens", "speakers", "words"))
-        cells = [
-            f"{n:.0f}" if np.isfinite(n) else "-" for n in (*sizes, row["n_words_if_more_words"])
-        ]
-        lines.append(
-            f"{row['network']:<12}{row['what']:<58}{row['effect']:>8.2f}{row['margin']:>8.2f}"
-            f"{row['power']:>7.2f}{cells[0]:>9}{cells[1]:>10}{cells[2]:>8}{cells[3]:>10}"
-        )
-    return "\n".join(lines)
+    columns: list[Any] = ["network", "what"]
+    columns += [(k, f"{k}:.2f") for k in ("effect", "margin", "power")]
+    columns += [(k, f"n_{k}_needed:.0f") for k in ("tokens", "speakers", "words")]
+    columns.append(("or words", "n_words_if_more_words:.0f"))
+    table = Table.of(result.table, columns, flush_left=(0, 1))
+    title = (
+        f"for a power of {result.goal:.0%}: tokens, speakers, words in proportion, or more words"
+    )
+    return "\n".join([title, *table.lines()])
