@@ -60,8 +60,14 @@ def _key(tensor: Tensor) -> int:
 def estimate_batch_size(model: nn.Module, inputs: Tensor, max_bytes: int, **options: Any) -> int:
     """Largest batch whose explanation stays within ``max_bytes``, weights of the model not counted.
 
-    ``inputs`` are two samples of the kind to be explained, ``options`` as in
-    :func:`stressnet.explain.explain_batch`. Raises :class:`ConfigError` if not one sample fits.
+    Raises :class:`ConfigError` if not one sample fits.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape (n, ...)
+        Two samples of the kind to be explained.
+    **options
+        As in :func:`stressnet.explain.explain_batch`.
     """
     chosen = {key: value for key, value in options.items() if key != "target"}
     pair = inputs[:2] if len(inputs) > 1 else torch.cat([inputs[:1]] * 2)

@@ -76,11 +76,16 @@ def mean_of_maps(
     normalisation: Normalisation = "absolute-sum",
     weights: Sequence[float] | None = None,
 ) -> Tensor:
-    """Mean of maps (batch, ...), each divided by its scale; a map of zeros stays zero.
+    """Mean of maps, each divided by its scale within every sample; a map of zeros stays zero.
 
-    The scale of a sample's map is the sum (``absolute-sum``) or the ``maximum`` of its absolute
-    values. ``weights`` are one per map, not negative; only their ratios matter. Signed and unsigned
-    maps may be mixed. The mean is without unit, and its sum means nothing.
+    Parameters
+    ----------
+    maps : sequence of Tensor, shape (batch, ...)
+        Signed or unsigned. The mean is without unit, and its sum means nothing.
+    normalisation : {"absolute-sum", "maximum"}
+        Scale of a sample's map: sum of its absolute values, or the largest of them.
+    weights : sequence of float, optional
+        One per map, not negative; only their ratios matter.
     """
     if not maps:
         raise ConfigError("an ensemble needs at least one map")
