@@ -239,11 +239,19 @@ def _calibration(
     if answers:
         recalls = [f"recall {one}" for one in corpus.contrast.classes]
         yield Table(
-            ["network", "test set", "threshold", "balanced accuracy", *recalls, "sure", "of these"],
+            [
+                "network",
+                "test set",
+                "threshold",
+                "balanced accuracy",
+                *recalls,
+                "sure",
+                "where sure",
+            ],
             answers,
             "With the logit difference, as threshold, at which validation tokens of both classes "
             f"are found equally often. Sure: share of answers of a probability of {SURE} or more, "
-            "and the balanced accuracy of these.",
+            "and the balanced accuracy there.",
             flush_left=(0, 1),
         )
 
