@@ -33,6 +33,7 @@ from stressnet.stages.measure import measure_corpus
 from stressnet.stages.report import report_run
 from stressnet.stages.stats import run_statistics
 from stressnet.stages.train import train_model
+from stressnet.training.calibration import calibration_of
 
 ACCENT = "sentence accent: accent = ACCENTED, UNACCENTED"
 SENTENCES = (
@@ -141,7 +142,7 @@ def test_maps_speak_for_the_class_and_regions_for_stress(study: Path) -> None:
         np.array(corpus.images("stressnet").values[[place[name] for name in run.index]])
     )
     assert np.allclose(logits[:, 0] - logits[:, 1], run["output"], atol=1e-4)
-    said = np.where(run["output"] >= 0, "ACCENTED", "UNACCENTED")
+    said = np.where(run["output"] >= calibration_of(network).threshold, "ACCENTED", "UNACCENTED")
     assert (run["accent_predicted"] == said).all() and "stress_predicted" not in run
     relevance = pd.read_parquet(study / "run" / "relevance.parquet").set_index("token_id")
     whole = relevance[relevance["region"].isin(["word", "context", "padding"])]
