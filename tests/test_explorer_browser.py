@@ -84,7 +84,7 @@ def _patching(folder: Path, ids: list[str]) -> Path:
     table.assign(network="net").to_csv(folder / "pairs.csv", index=False)
     rows = [
         (pair, layer, unit, kind, estimator, effect * (1 if estimator == "activation" else 9))
-        for pair, effects in enumerate(((0.5, -1.0, 0.25), (0.1, 0.0, -0.001), (9.0, 9.0, 9.0)))
+        for pair, effects in enumerate(((0.5, -1.0, 0.25), (0.1, -0.001, None), (9.0, 9.0, 9.0)))
         for layer, unit, kind, effect in zip(
             ("relu1", "relu1", "relu2"),
             ("nucleus 1", "context", "nucleus 1"),
@@ -93,6 +93,7 @@ def _patching(folder: Path, ids: list[str]) -> Path:
             strict=True,
         )
         for estimator in ("relp", "activation")
+        if effect is not None  # a unit that this pair lacks
     ]
     names = ["pair", "layer", "unit", "kind", "estimator", "effect"]
     effects = pd.DataFrame(rows, columns=names).assign(network="net")
@@ -145,7 +146,7 @@ def test_shows_what_patching_found_in_the_pairs_of_a_token(page, run: RelevanceR
             for text in page.locator("#inside tbody").all_inner_texts()]  # fmt: skip
     assert maps == [
         [["nucleus 1", "0.50", "0.25"], ["context", "−1.00", ""]],
-        [["nucleus 1", "0.10", "0.00"], ["context", "0.00", ""]],
+        [["nucleus 1", "0.10", ""], ["context", "0.00", ""]],
         [["nucleus 1", "0.40", "0.19"], ["context", "−0.75", ""]],  # weighed by 3 and 1 logits
     ]
     colour = "(cell) => getComputedStyle(cell).backgroundColor.match(/[0-9]+/g).map(Number)"

@@ -38,8 +38,8 @@ def patched(folder: Path, token_ids: Sequence[str]) -> list[dict[str, Any]]:
     for network, rows in effects.groupby("network", sort=False):
         units, layers = (list(dict.fromkeys(rows[column])) for column in ("unit", "layer"))
         logits = rows.assign(effect=rows["effect"] * rows["difference"])
-        mean = logits.groupby(["unit", "layer"])[["effect", "difference"]].sum()
-        share = (mean["effect"] / mean["difference"]).rename("effect").reset_index()
+        share = logits.groupby(["unit", "layer"])["effect"].sum().reset_index()
+        share["effect"] /= rows.drop_duplicates("pair")["difference"].sum()
         found.append(
             {
                 "network": network,
@@ -61,5 +61,6 @@ def patched(folder: Path, token_ids: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _grid(rows: pd.DataFrame, units: list[str], layers: list[str]) -> list[list[float | None]]:
-    wide = rows.pivot(index="unit", columns="layer", values="effect").reindex(units)[layers]
+    wide = rows.pivot(index="unit", columns="layer", values="effect")
+    wide = wide.reindex(index=units, columns=layers)
     return [[rounded(value, 2) for value in line] for line in wide.to_numpy()]
