@@ -171,7 +171,7 @@ def test_a_corpus_in_spanish(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     build_corpus(source, out, config=config)
     corpus = Corpus.open(out)
     assert (
-        corpus.title == "generic, Spanish"
+        corpus.title == "out, Spanish"
         and corpus.language == "es"
         and set(corpus.tokens["language"]) == {"es"}
     )

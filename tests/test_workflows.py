@@ -15,11 +15,12 @@ from command_line import run_cli
 from stressnet.cli import TOPICS, cli, main
 from stressnet.corpus.store import Corpus
 from stressnet.errors import CheckpointError, ConfigError, CorpusError
-from stressnet.models.checkpoint import load_checkpoint
+from stressnet.models.checkpoint import TrainedNetwork, load_checkpoint
 from stressnet.runs.held import Held
 from stressnet.runs.manifest import hash_file
 from stressnet.stages.explain import explain_corpus
 from stressnet.stages.train import train_model
+from stressnet.training.calibration import calibration_of
 
 HEAVY = {"torch", "pandas", "numpy", "scipy", "librosa", "parselmouth", "matplotlib", "sklearn"}
 
@@ -127,7 +128,8 @@ def test_maps_tables_and_ledger_agree(demo: Path) -> None:
     np.testing.assert_allclose(sums, tokens["relevance_sum"], rtol=1e-3, atol=1e-4)
     closure = tokens["relevance_sum"] + tokens["bias_share"] + tokens["stabiliser_share"]
     np.testing.assert_allclose(closure, tokens["output"], rtol=1e-3, atol=1e-3)
-    said = np.where(tokens["output"] >= 0, "INITIAL", "FINAL")
+    threshold = calibration_of(TrainedNetwork.load(demo / "model")).threshold
+    said = np.where(tokens["output"] >= threshold, "INITIAL", "FINAL")
     assert (said == tokens["stress_predicted"]).all()
     # Padding holds exact zeros, so nothing multiplied with it can be relevant.
     images = Corpus.open(demo / "corpus").images("stressnet")

@@ -10,8 +10,8 @@ from stressnet.errors import AlignmentError
 
 _LINE = re.compile(r"(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)(?:\s+<[^>]*>)?(?:\s+(.*))?")
 _NOT_SCORED = "ignore_time_segment_in_scoring"  # Nothing was written down there
-_NO_SPEECH = re.compile(r"<unk>|\{[^}]*\}|\(\d+\)", re.IGNORECASE)  # `{NOISE}`, `the(2)`
-_CLITIC = re.compile(r"\s+(?=')")  # `i 'm` is one word
+_NO_SPEECH = re.compile(r"<unk>|\{[^{}]*\}|\(\d+\)", re.IGNORECASE)  # `{NOISE}`, `the(2)`
+_CLITIC = re.compile(r"(?<!\s)\s+(?=')")  # `i 'm` is one word
 
 
 def read_stm(path: Path, options: ReadOptions) -> Alignments:
