@@ -70,8 +70,8 @@ def test_unknown_formats(tmp_path: Path) -> None:
 def test_missing_and_binary_files_are_named(tmp_path: Path, name: str) -> None:
     suffix = {"textgrid": ".TextGrid", "mfa-json": ".json", "timit": ".WRD", "buckeye": ".words",
               "librispeech": ".txt", "ctm": ".ctm", "csv": ".csv",
-              "lhotse": ".jsonl", "elan": ".eaf", "recogniser": ".json", "subtitles": ".srt", "stm": ".stm",
-              "chat": ".cha", "fave": ".txt"}[name]  # fmt: skip
+              "lhotse": ".jsonl", "elan": ".eaf", "recogniser": ".json", "subtitles": ".srt",
+              "stm": ".stm", "chat": ".cha", "fave": ".txt"}[name]  # fmt: skip
     missing = tmp_path / f"none{suffix}"
     with pytest.raises(AlignmentError, match="none"):
         read_alignment(missing, name)
