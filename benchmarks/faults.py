@@ -446,10 +446,7 @@ def fresh(command: Command, log: Path, **variables: str) -> int:
 
 @contextmanager
 def no_home(command: Command, log: Path) -> Iterator[int]:
-    yield fresh(
-        command,
-        log,
-    )
+    yield fresh(command, log)
 
 
 @contextmanager

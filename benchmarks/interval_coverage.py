@@ -18,12 +18,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from stressnet.inference.twoway import (
-    Inference,
-    crossed_variance,
-    infer,
-    sums_by,
-)
+from stressnet.inference.twoway import Inference, crossed_variance, infer, sums_by
 
 FloatArray = NDArray[np.float64]
 

@@ -111,10 +111,7 @@ def timed(n_images: int, rates: list[Rate]) -> Iterator[None]:
     clock, processor = time.perf_counter(), time.process_time()
     yield
     rates.append(
-        Rate(
-            n_images / (time.perf_counter() - clock),
-            n_images / (time.process_time() - processor),
-        )
+        Rate(n_images / (time.perf_counter() - clock), n_images / (time.process_time() - processor))
     )
 
 

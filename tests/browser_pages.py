@@ -30,8 +30,7 @@ class opened:
         self.page = browser.new_page(**options)
         self.complaints: list[str] = []
         self.page.on(
-            "console",
-            lambda m: self.complaints.append(m.text) if m.type == "error" else None,
+            "console", lambda m: self.complaints.append(m.text) if m.type == "error" else None
         )
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("request", self._check)

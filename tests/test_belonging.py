@@ -187,8 +187,7 @@ def test_predict_tells_what_it_cannot_use_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder_of(
-        tmp_path,
-        {"right": (spoken(TEXTS[0]), TEXTS[0]), "empty": (spoken(TEXTS[1]), "  ")},
+        tmp_path, {"right": (spoken(TEXTS[0]), TEXTS[0]), "empty": (spoken(TEXTS[1]), "  ")}
     )
     (source / "anna" / "broken.wav").write_bytes(b"RIFF")
     (source / "anna" / "broken.txt").write_text("the hotel")

@@ -306,11 +306,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(
 
 @pytest.mark.parametrize("stage", ["finish_tables", "write_card", "write_manifest", "remove_tree"])
 def test_interrupted_at_the_end(
-    source: Path,
-    built: Result,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    stage: str,
+    source: Path, built: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     """Nothing is measured twice when only tables and tidying up are left."""
     from stressnet.corpus.building import tracks as build_tracks

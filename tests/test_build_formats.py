@@ -124,10 +124,7 @@ def write_buckeye(stem: Path, alignment: Alignment, duration_s: float) -> None:
 def test_buckeye_with_a_file_of_minutes(tmp_path: Path) -> None:
     source = tmp_path / "Buckeye"
     long_sentence = " ".join([SENTENCE] * 40)  # three minutes
-    for speaker, f0_hz, text in (
-        ("s01", 210.0, long_sentence),
-        ("s02", 120.0, SENTENCE),
-    ):
+    for speaker, f0_hz, text in (("s01", 210.0, long_sentence), ("s02", 120.0, SENTENCE)):
         stem = source / speaker / f"{speaker}01a" / f"{speaker}01a"
         stem.parent.mkdir(parents=True)
         alignment, duration_s = aligned_sentence(text, phone_s=0.25 if speaker == "s01" else 0.08)

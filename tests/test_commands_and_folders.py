@@ -124,7 +124,7 @@ EXTRA = {
     "corpus merge": ["--splits", "none"],
     "findings": ["--model", "{world}/model"],
     "patch": [
-        *("--pairs", "synthetic", "--max-pairs", "1", "--min-difference", "0", "--units", "layer"),
+        *("--pairs", "synthetic", "--max-pairs", "1", "--min-difference", "0", "--units", "layer")
     ],
 }
 """Options without which a command refuses the study."""

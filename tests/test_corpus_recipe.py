@@ -6,12 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stressnet.corpus.recipe import (
-    available_recipes,
-    find_audio,
-    load_recipe,
-    template_to_regex,
-)
+from stressnet.corpus.recipe import available_recipes, find_audio, load_recipe, template_to_regex
 from stressnet.corpus.scan import scan
 from stressnet.errors import RecipeError
 

@@ -13,11 +13,7 @@ from conftest import SENTENCES
 from scipy.special import expit
 
 from stressnet.corpus.store import Corpus
-from stressnet.models.checkpoint import (
-    CheckpointInfo,
-    TrainedNetwork,
-    save_checkpoint,
-)
+from stressnet.models.checkpoint import CheckpointInfo, TrainedNetwork, save_checkpoint
 from stressnet.models.ensemble import join_networks
 from stressnet.models.registry import build_model
 from stressnet.stages.build_corpus import BuildConfig, build_corpus

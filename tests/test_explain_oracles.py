@@ -157,10 +157,7 @@ def test_unmodified_resnet_equals_zennit(name: str) -> None:
 
 def _resnet_pairs(net: nn.Module) -> list[tuple[str, str]]:
     return [
-        (
-            path.replace("bn", "conv") if "downsample" not in path else path[:-1] + "0",
-            path,
-        )
+        (path.replace("bn", "conv") if "downsample" not in path else path[:-1] + "0", path)
         for path, module in net.named_modules()
         if isinstance(module, nn.BatchNorm2d)
     ]

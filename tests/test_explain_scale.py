@@ -10,12 +10,7 @@ from lrp_nets import CompactCNN, Transformer, randomise, signed_input
 from torch import Tensor, nn
 
 from stressnet.errors import ConfigError, ExplainError
-from stressnet.explain import (
-    attribute_batch,
-    estimate_batch_size,
-    explain_batch,
-    explain_stream,
-)
+from stressnet.explain import attribute_batch, estimate_batch_size, explain_batch, explain_stream
 from stressnet.explain.stream import PeakMemory
 
 SHAPE = (16, 12)

@@ -357,10 +357,7 @@ def test_the_recommendation_says_when_no_method_meets_the_bar() -> None:
 
 
 def test_cues_weigh_the_same_however_many_units_they_have() -> None:
-    entries = [
-        entry("epsilon", "f1", [1] * 8, 0.0),
-        entry("epsilon", "f2", [2, 2], 0.0),
-    ]
+    entries = [entry("epsilon", "f1", [1] * 8, 0.0), entry("epsilon", "f2", [2, 2], 0.0)]
     assert methods_table(*board(entries)).loc[0, "first"] == pytest.approx(0.5)
 
 

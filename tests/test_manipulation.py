@@ -19,12 +19,7 @@ from stressnet.manipulation.envelope import (
     with_gain,
 )
 from stressnet.manipulation.pitch import TimeMap
-from stressnet.manipulation.resynthesis import (
-    Source,
-    Stimulus,
-    analyse,
-    resynthesise,
-)
+from stressnet.manipulation.resynthesis import Source, Stimulus, analyse, resynthesise
 
 NO = CueChange()
 

@@ -13,12 +13,7 @@ from spoken_words import RATE_HZ, word
 from stressnet.acoustics.cues import measure_token
 from stressnet.errors import ConfigError, ManipulationError
 from stressnet.languages import language
-from stressnet.manipulation.check import (
-    Checked,
-    check,
-    make_stimulus,
-    measure,
-)
+from stressnet.manipulation.check import Checked, check, make_stimulus, measure
 from stressnet.manipulation.continua import Asked, Step, ask, plan_steps
 from stressnet.manipulation.cues import CUE_NAMES, CUES, get_cue, in_order
 from stressnet.manipulation.endpoints import Endpoint, Reference

@@ -11,15 +11,7 @@ import pytest
 from browser_pages import CHROMIUM, launched, opened
 from matplotlib.figure import Figure
 
-from stressnet.report.document import (
-    Bullets,
-    Document,
-    Heading,
-    Link,
-    Paragraph,
-    Picture,
-    Table,
-)
+from stressnet.report.document import Bullets, Document, Heading, Link, Paragraph, Picture, Table
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 

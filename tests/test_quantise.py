@@ -27,12 +27,7 @@ from stressnet.quantise.quantisers import (
     round_weights,
 )
 from stressnet.quantise.scores import allocate, contributions, costs, omega
-from stressnet.quantise.simulate import (
-    Simulation,
-    fold_batch_norms,
-    fold_into_norm,
-    plan_size,
-)
+from stressnet.quantise.simulate import Simulation, fold_batch_norms, fold_into_norm, plan_size
 from stressnet.runs.manifest import write_manifest
 from stressnet.runs.tables import write_parquet
 from stressnet.stages.quantise import QuantiseConfig, quantise_networks

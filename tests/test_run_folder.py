@@ -151,10 +151,7 @@ def test_nothing_is_removed_before_the_work_begins(tmp_path: Path) -> None:
 
 
 def test_failures_are_written_however_the_command_ends(tmp_path: Path) -> None:
-    with (
-        pytest.raises(FolderError) as raised,
-        RunFolder(tmp_path / "out", "toy") as folder,
-    ):
+    with pytest.raises(FolderError) as raised, RunFolder(tmp_path / "out", "toy") as folder:
         folder.begin(ToyConfig(), inputs={})
         folder.problems.append(Problem("utterance", "align", Severity.ERROR, "no sound"))
         raise FolderError("only 2 word families")

@@ -18,13 +18,7 @@ from stressnet.inference.twoway import (
     sums_by,
 )
 from stressnet.statistics import sums as sums_module
-from stressnet.statistics.sums import (
-    Clusters,
-    SampleSums,
-    StratifiedSums,
-    TokenCodes,
-    combined,
-)
+from stressnet.statistics.sums import Clusters, SampleSums, StratifiedSums, TokenCodes, combined
 
 N_SETS = 600
 

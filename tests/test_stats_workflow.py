@@ -17,13 +17,7 @@ from stressnet.stages.stats import run_statistics
 from stressnet.stages.stats.run import TABLES
 from stressnet.stages.stats.text import summary_text
 from stressnet.statistics import analysis as stats_config
-from stressnet.statistics.analysis import (
-    EXAMPLE,
-    RunEntry,
-    StatsConfig,
-    parse_config,
-    read_config,
-)
+from stressnet.statistics.analysis import EXAMPLE, RunEntry, StatsConfig, parse_config, read_config
 from stressnet.statistics.analysis_plan import networks_by_label
 from stressnet.statistics.estimate import COLUMNS
 

@@ -381,10 +381,7 @@ def test_all_tokens_command(
 def test_all_tokens_need_a_recipe_that_ends_by_itself(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs a recipe that ends by itself"):
         train_model(
-            corpus,
-            tmp_path / "m",
-            changes={**QUICK, "schedule": "constant"},
-            all_tokens=True,
+            corpus, tmp_path / "m", changes={**QUICK, "schedule": "constant"}, all_tokens=True
         )
 
 

@@ -93,9 +93,7 @@ def test_classifier_needs_both_classes() -> None:
         audits.classify(np.zeros((N, 1), np.float32), one)
 
 
-def test_shuffled_network_sees_other_labels_and_no_test(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_shuffled_network_sees_other_labels_and_no_test(monkeypatch: pytest.MonkeyPatch) -> None:
     data, seen = tokens(), []
 
     def train(name: str, given: StressData, config: Any, *_: Any) -> SimpleNamespace:

@@ -138,11 +138,7 @@ def formant_track_of(formant: parselmouth.Formant, origin_s: float = 0.0) -> For
 
 
 def pitch_track(
-    samples: NDArray,
-    rate_hz: int,
-    settings: PitchSettings | None = None,
-    *,
-    origin_s: float = 0.0,
+    samples: NDArray, rate_hz: int, settings: PitchSettings | None = None, *, origin_s: float = 0.0
 ) -> PitchTrack:
     """F0 of an excerpt by autocorrelation, filtered or raw; arguments as of :func:`formant_track`.
 

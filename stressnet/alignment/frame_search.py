@@ -136,10 +136,7 @@ def _best_states(graph: _Graph, scores: np.ndarray) -> np.ndarray | None:
 
 
 def _piece(
-    log_posteriors: np.ndarray,
-    log_priors: np.ndarray,
-    variants: Variants,
-    noises: Collection[int],
+    log_posteriors: np.ndarray, log_priors: np.ndarray, variants: Variants, noises: Collection[int]
 ) -> FoundPath | None:
     """Search one piece of a recording; times count from its first frame."""
     graph = _Graph(variants, noises)

@@ -79,11 +79,7 @@ def stack_images(parts: Sequence[Images]) -> Images:
 
 
 def write_images_header(
-    folder: Path,
-    axes: Axes,
-    preset: dict[str, Any],
-    mask: NDArray[np.bool_],
-    n_truncated: int = 0,
+    folder: Path, axes: Axes, preset: dict[str, Any], mask: NDArray[np.bool_], n_truncated: int = 0
 ) -> None:
     """Write what turns ``values.npy`` into :class:`Images`; written last, it marks the end."""
     # Through memory, since numpy reports a full disk without saying so.

@@ -111,12 +111,7 @@ def _nfc(text: str) -> str:
 
 
 def _resolve(
-    template: str,
-    fields: Mapping[str, str],
-    folder: Path,
-    root: Path,
-    *,
-    ignore_case: bool = False,
+    template: str, fields: Mapping[str, str], folder: Path, root: Path, *, ignore_case: bool = False
 ) -> Path:
     named = {"folder": folder.as_posix(), "root": root.as_posix(), **fields}
     path = Path(template.format(**named))

@@ -146,9 +146,7 @@ def with_onsets(groups: list[_Group], level: npt.NDArray[np.int32], rate_hz: int
 
 
 def divide(
-    spelling: tuple[str, ...],
-    segments: list[Segment],
-    pronounce: Callable[[str], list[str]],
+    spelling: tuple[str, ...], segments: list[Segment], pronounce: Callable[[str], list[str]]
 ) -> list[tuple[str, list[Segment]]]:
     """Divide phones spoken under one mark among the words written."""
     if len(spelling) == 1:

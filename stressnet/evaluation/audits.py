@@ -29,13 +29,7 @@ COLUMNS = (
 
 
 def run_audits(
-    corpus: Corpus,
-    unit: Unit,
-    tests: TestSets,
-    *,
-    seed: int,
-    n_resamples: int,
-    progress: Progress,
+    corpus: Corpus, unit: Unit, tests: TestSets, *, seed: int, n_resamples: int, progress: Progress
 ) -> pd.DataFrame:
     """All audits for one network or ensemble, :data:`COLUMNS`.
 

@@ -188,11 +188,7 @@ def _table(rows: list[dict[str, Any]], columns: str) -> pd.DataFrame:
 
 
 def methods_table(
-    units: pd.DataFrame,
-    scores: pd.DataFrame,
-    cues: Sequence[str] = PLACED_CUES,
-    *,
-    seed: int = 0,
+    units: pd.DataFrame, scores: pd.DataFrame, cues: Sequence[str] = PLACED_CUES, *, seed: int = 0
 ) -> pd.DataFrame:
     """One row per method over units and words of some cues, best first.
 

@@ -85,10 +85,7 @@ def _content(words: Sequence[str], tags: Sequence[PartOfSpeech], index: int) -> 
     before, tag_before = words[index - 1], tags[index - 1]
     if before in _NOUN_OF_BEING_CONTENT:
         return Stress.FINAL
-    nominal = before in _BEFORE_A_NOUN or tag_before in (
-        PartOfSpeech.NOUN,
-        PartOfSpeech.ADJECTIVE,
-    )
+    nominal = before in _BEFORE_A_NOUN or tag_before in (PartOfSpeech.NOUN, PartOfSpeech.ADJECTIVE)
     return Stress.INITIAL if nominal else Stress.FINAL
 
 

@@ -126,10 +126,7 @@ def curvature(
                 traces += [float((p * s).sum()) for p, s in zip(probes, second, strict=True)]
     model.requires_grad_(False)
     sizes = np.array([layer.n_weights for layer in layers], dtype=np.float64)
-    return {
-        "hessian": traces / (N_PROBES * len(parts)) / sizes,
-        "gradient": norms / len(images),
-    }
+    return {"hessian": traces / (N_PROBES * len(parts)) / sizes, "gradient": norms / len(images)}
 
 
 def costs(

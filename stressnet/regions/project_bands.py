@@ -49,9 +49,7 @@ def project_bands(
             yield result
 
 
-def _project_chunk(
-    task: tuple[BandProjection, list[tuple[int, str, Sequence[str]]]],
-) -> Projected:
+def _project_chunk(task: tuple[BandProjection, list[tuple[int, str, Sequence[str]]]]) -> Projected:
     """Measures of every region under every band rule; regions of times only under the first."""
 
     what, tokens = task

@@ -48,6 +48,7 @@ from stressnet.version import __version__
 
 _N_WORST = 15
 _SET: tuple[str, Cell] = ("test set", set_title)
+_SURE = ("sure", "where sure")
 _ECE = ("ECE", "ECE, calibrated", "ECE, classes equal", "ECE, classes equal, calibrated")
 
 Tables = Mapping[str, pd.DataFrame]
@@ -239,15 +240,7 @@ def _calibration(
     if answers:
         recalls = [f"recall {one}" for one in corpus.contrast.classes]
         yield Table(
-            [
-                "network",
-                "test set",
-                "threshold",
-                "balanced accuracy",
-                *recalls,
-                "sure",
-                "where sure",
-            ],
+            [*"network,test set,threshold,balanced accuracy".split(","), *recalls, *_SURE],
             answers,
             "With the logit difference, as threshold, at which validation tokens of both classes "
             f"are found equally often. Sure: share of answers of a probability of {SURE} or more, "

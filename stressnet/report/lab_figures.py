@@ -71,10 +71,7 @@ def _label(row: Mapping[Any, Any]) -> str:
 
 
 def _score_panels(
-    figure: Figure | SubFigure,
-    rows: pd.DataFrame,
-    names: Sequence[str],
-    columns: Mapping[str, str],
+    figure: Figure | SubFigure, rows: pd.DataFrame, names: Sequence[str], columns: Mapping[str, str]
 ) -> list[Plot]:
     """A panel per title and column of scores, a row per method, limits and chance where known."""
     axes = row_panels(figure, names, list(columns), len(columns))

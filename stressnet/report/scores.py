@@ -159,10 +159,7 @@ def plot_confusion(
 
 @style()
 def accuracy_figure(
-    scores: pd.DataFrame,
-    audits: pd.DataFrame,
-    models: Sequence[str],
-    contrast: Contrast = STRESS,
+    scores: pd.DataFrame, audits: pd.DataFrame, models: Sequence[str], contrast: Contrast = STRESS
 ) -> Figure:
     """Balanced accuracy with interval per test set and network, audits in grey."""
     table = scores[scores["metric"] == "balanced_accuracy"]

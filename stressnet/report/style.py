@@ -132,10 +132,7 @@ def relevance_limit(relevance: NDArray[np.floating]) -> float:
 
 
 def save_figure(
-    figure: Figure,
-    path: Path | str,
-    formats: Iterable[str] = ("png", "pdf"),
-    spoken: str = ENGLISH,
+    figure: Figure, path: Path | str, formats: Iterable[str] = ("png", "pdf"), spoken: str = ENGLISH
 ) -> list[Path]:
     """Write a figure as ``path`` with each format's suffix.
 

@@ -98,10 +98,7 @@ def align_speakers(table: pd.DataFrame) -> pd.DataFrame:
 
 @style()
 def plot_vowel_space(
-    table: pd.DataFrame,
-    *,
-    measure: Literal["density", "ratio"] = "density",
-    width: Width = "page",
+    table: pd.DataFrame, *, measure: Literal["density", "ratio"] = "density", width: Width = "page"
 ) -> Figure:
     """F1 against F2 with reversed axes, panels for ``stressed`` and ``unstressed`` vowels.
 

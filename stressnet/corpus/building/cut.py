@@ -39,9 +39,7 @@ _IS_OVERLAP = re.compile(r" overlaps | has no length ")
 Excerpt = tuple[float, Audio]  # The time at which a cut was asked to start, and its sound
 
 
-def _cut_one(
-    task: tuple[Recording, Alignment, Labels, Path, BuildConfig, Path],
-) -> dict[str, Any]:
+def _cut_one(task: tuple[Recording, Alignment, Labels, Path, BuildConfig, Path]) -> dict[str, Any]:
     """Tokens, phones, excerpts and TextGrid of one utterance."""
     recording, alignment, labels, source, config, out = task
     try:

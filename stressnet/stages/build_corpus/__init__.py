@@ -57,8 +57,7 @@ class BuildConfig(ReadingConfig):
     )
     no_splits: bool = option(False, help="Build without training and test sets.")
     no_longer_words: bool = option(
-        False,
-        help="Do not keep two-syllable stretches of longer words, which only training uses.",
+        False, help="Do not keep two-syllable stretches of longer words, which only training uses."
     )
     shard: str | None = option(
         None,

@@ -15,11 +15,7 @@ def export(config: ExportConfig, corpus: Corpus, folder: RunFolder) -> dict[str,
     """Write a corpus for other programs; returns the number of files or rows per kind."""
     what = config.what
     folder.begin(
-        {
-            "what": sorted(what),
-            "context": not config.no_context,
-            "spreadsheet": config.spreadsheet,
-        },
+        {"what": sorted(what), "context": not config.no_context, "spreadsheet": config.spreadsheet},
         {"corpus": corpus},
         steps=[Step("export", len(corpus.tokens), seconds_each=0.01)],
     )

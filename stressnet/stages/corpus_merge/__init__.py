@@ -21,8 +21,7 @@ class MergeConfig:
     """What becomes of the training and test sets."""
 
     same_speakers: bool = option(
-        False,
-        help="Speakers of the same name are one person, as in parts of one collection.",
+        False, help="Speakers of the same name are one person, as in parts of one collection."
     )
     splits: str = option(
         "redraw",

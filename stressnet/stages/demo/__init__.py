@@ -20,18 +20,11 @@ class DemoConfig:
         choices=("full", "tiny"),
         help="tiny takes about a minute and proves only that everything runs.",
     )
-    language: str = option(
-        ENGLISH,
-        help="Language that is spoken: en, de, es, it, nl, pt or ru.",
-    )
+    language: str = option(ENGLISH, help="Language that is spoken: en, de, es, it, nl, pt or ru.")
     syllables: str = option("2", choices=("2", "3"), help="Of the target words; 3 only in es.")
     seed: int = seed_option()
 
 
 run_demo = Stage(
-    "demo",
-    config=DemoConfig,
-    kind="demo",
-    default_output="stressnet-demo",
-    has_jobs=True,
+    "demo", config=DemoConfig, kind="demo", default_output="stressnet-demo", has_jobs=True
 )

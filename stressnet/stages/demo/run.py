@@ -49,12 +49,7 @@ def run(config: DemoConfig, folder: RunFolder) -> Result:
     if not (truth / "minimal_pairs.tsv").exists():
         with folder.progress.stage("speak"):
             speak_corpus(
-                recordings,
-                seed=seed,
-                size=size,
-                language=code,
-                lengths=lengths,
-                truth_out=truth,
+                recordings, seed=seed, size=size, language=code, lengths=lengths, truth_out=truth
             )
     options = BuildConfig(
         recipe=RECIPES.get(code, "espeak"),

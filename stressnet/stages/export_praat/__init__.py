@@ -41,9 +41,5 @@ class PraatConfig:
 
 
 export_praat = Stage(
-    "export-praat",
-    config=PraatConfig,
-    kind="praat",
-    inputs=(RUN,),
-    items="problems",
+    "export-praat", config=PraatConfig, kind="praat", inputs=(RUN,), items="problems"
 )

@@ -20,9 +20,4 @@ class ExportRConfig:
     )
 
 
-export_r = Stage(
-    "export-r",
-    config=ExportRConfig,
-    kind="export",
-    inputs=(RUN,),
-)
+export_r = Stage("export-r", config=ExportRConfig, kind="export", inputs=(RUN,))

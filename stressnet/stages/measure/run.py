@@ -18,12 +18,7 @@ from stressnet.corpus.store import Corpus
 from stressnet.runs import Problem, Result, RunFolder, Step
 from stressnet.runs.problems import count_problems
 from stressnet.stages.measure import MeasureConfig
-from stressnet.stages.measure.speakers import (
-    find_voices,
-    first_pass,
-    settings_of,
-    speaker_rows,
-)
+from stressnet.stages.measure.speakers import find_voices, first_pass, settings_of, speaker_rows
 from stressnet.stages.measure.tokens import measure_tokens
 
 TABLE, TABLE_CSV, SPEAKERS = "cues.parquet", "cues.csv", "speakers.csv"

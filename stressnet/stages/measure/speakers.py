@@ -72,9 +72,7 @@ def find_voices(
     return voices
 
 
-def _voice_of(
-    task: tuple[Path, str | None, list[dict[str, Any]], MeasureConfig],
-) -> dict[str, Any]:
+def _voice_of(task: tuple[Path, str | None, list[dict[str, Any]], MeasureConfig]) -> dict[str, Any]:
     """Settings of one speaker, with what looks odd about them."""
     corpus, sex, rows, config = task
     excerpts, warnings = [], []

@@ -58,10 +58,7 @@ def run(
                 pairs[one.info.preset] = _pairs(config, corpus, one.info.preset, folder)
     n = len(next(iter(pairs.values())))
     folder.begin(
-        config,
-        reads,
-        inputs=inputs,
-        steps=[Step("patch", n * len(networks), "pairs", 1.5)],
+        config, reads, inputs=inputs, steps=[Step("patch", n * len(networks), "pairs", 1.5)]
     )
     cues = None
     if "channel" in config.units:

@@ -75,8 +75,5 @@ class PredictConfig:
 
 
 predict = Stage(
-    "predict",
-    config=PredictConfig,
-    inputs=(Input("file", several=True),),
-    has_device=True,
+    "predict", config=PredictConfig, inputs=(Input("file", several=True),), has_device=True
 )

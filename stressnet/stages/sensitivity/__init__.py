@@ -40,9 +40,7 @@ class SensitivityConfig:
     """Which networks, rules, band widths and regions are compared."""
 
     models: tuple[Path, ...] = option(
-        (),
-        flag="--model",
-        help="Further network, e.g. one trained on another preset or window.",
+        (), flag="--model", help="Further network, e.g. one trained on another preset or window."
     )
     composites: tuple[str, ...] = option(
         (), flag="--composite", help="LRP rules.", default_text="four, see docs/regions.md"
