@@ -66,11 +66,7 @@ class AudioFacts:
 
 
 def audio_facts(path: Path) -> AudioFacts:
-    """Read a file's header.
-
-    Raises `AudioError` if the file is missing, empty, without samples or length, shorter than its
-    header says, or no audio; or if its name is not UTF-8.
-    """
+    """Read a file's header."""
     try:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty; copy it again")
@@ -126,8 +122,7 @@ def read_audio(
 
     Channels are averaged, unless one is chosen, counted from 1. Recordings at a higher rate are
     resampled; those below ``minimum_rate_hz`` are refused, since nothing can restore the missing
-    spectrum. Raises `AudioError` if the file is missing, empty, truncated, silent by zeros only,
-    sampled too low, lacks the channel, or holds samples that are no finite numbers.
+    spectrum.
     """
     blocks = [np.zeros(0, dtype=np.float32), *_blocks(path, rate_hz, minimum_rate_hz, channel)]
     return Audio(np.concatenate(blocks), rate_hz)
@@ -238,10 +233,7 @@ def _resampler(
 
 
 def write_flac(path: Path, audio: Audio) -> None:
-    """Write 16-bit FLAC; the file appears whole or not at all.
-
-    Raises `OSError` if it cannot be written.
-    """
+    """Write 16-bit FLAC; the file appears whole or not at all."""
     # Through memory, since libsndfile does not say that a disk is full.
     content = io.BytesIO()
     soundfile.write(content, audio.samples, audio.rate_hz, format="FLAC", subtype="PCM_16")

@@ -115,10 +115,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def decoded_facts(path: Path) -> tuple[int, int, float]:
-    """Sampling rate, channels and length in seconds of a file that PyAV decodes.
-
-    Raises `AudioError` if PyAV is not installed or cannot read the file.
-    """
+    """Sampling rate, channels and length in seconds of a file that PyAV decodes."""
     with _opened(path) as (container, stream):
         if stream.duration is not None:
             duration_s = float(stream.duration * stream.time_base)
@@ -128,10 +125,7 @@ def decoded_facts(path: Path) -> tuple[int, int, float]:
 
 
 def decoded_blocks(path: Path) -> Iterator[NDArray[np.float32]]:
-    """Samples of a file that PyAV decodes, shape (n, channels), full scale 1, block by block.
-
-    Raises `AudioError` if PyAV is not installed or the file is damaged.
-    """
+    """Samples of a file that PyAV decodes, shape (n, channels), full scale 1, block by block."""
     with _opened(path) as (container, stream):
         import av
 

@@ -119,10 +119,7 @@ def predictors(contrast: str = "stress") -> dict[str, Cue]:
 
 
 def table_columns(n_syllables: int = 2, classes: str = "stress") -> list[str]:
-    """All columns of ``cues.parquet``, in order; of longer words no comparison of two syllables.
-
-    ``classes`` is the column of what is told apart.
-    """
+    """All columns of ``cues.parquet``, in order; of longer words no comparison of two syllables."""
     longer = [f"nucleus_{k}" for k in range(3, n_syllables + 1)]
     compared = contrast_columns() if n_syllables == 2 else ()
     measured = (*WORD_COLUMNS, *cue_columns(n_syllables), *compared)

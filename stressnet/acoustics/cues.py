@@ -62,10 +62,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Segments:
-    """A token's word, syllable boundaries and vowels in its excerpt, in seconds and in order.
-
-    ``further_s`` are boundaries after the first.
-    """
+    """A token's word, syllable boundaries and vowels in its excerpt, in seconds and in order."""
 
     word: Span
     boundary_s: float
@@ -148,8 +145,7 @@ def measure_token(
     ``samples`` are an excerpt with context, one channel, shape (n_samples,); ``speech_rate`` is in
     syllables per second of the utterance (:func:`articulation_rate`). These are the measured
     columns of :func:`~stressnet.acoustics.cue_table.table_columns`; peripherality and reduction are
-    NaN until :func:`place_vowels`. Raises `AudioError` if the excerpt is no finite sound or cannot
-    carry the formant ceiling.
+    NaN until :func:`place_vowels`.
     """
     return measure_analysed(Analysis.of(samples, rate_hz, voice), segments, speech_rate)
 
@@ -173,12 +169,7 @@ def measure_analysed(analysis: Analysis, segments: Segments, speech_rate: float)
 
 
 def contour_rows(analysis: Analysis, segments: Segments, n_points: int) -> list[dict[str, Any]]:
-    """F0 and intensity in the middles of ``n_points`` equal parts of the word and of each vowel.
-
-    One row per part and point: ``part`` (``word``, ``vowel_1``, ...), ``point`` (from 1),
-    ``time_s`` from the word's onset, ``f0_hz``, ``f0_st`` re the speaker's median (both between
-    frames linearly interpolated, NaN where unvoiced), ``intensity_db`` (cubic).
-    """
+    """F0 and intensity in the middles of ``n_points`` equal parts of the word and of each vowel."""
     vowels = {f"vowel_{k}": segments.span(NUCLEUS, k) for k in segments.numbers}
     rows = []
     for part, (start_s, end_s) in {"word": segments.word, **vowels}.items():
@@ -196,10 +187,7 @@ def contour_rows(analysis: Analysis, segments: Segments, n_points: int) -> list[
 
 
 def articulation_rate(phones: Iterable[Interval]) -> float:
-    """Syllables (vowels) per second of an utterance's phones, silences left out.
-
-    NaN with fewer than :data:`MIN_SYLLABLES`.
-    """
+    """Syllables (vowels) per second of an utterance's phones, silences left out."""
     spoken = [phone for phone in phones if phone.label]
     n_syllables = sum(is_vowel(phone.label) for phone in spoken)
     seconds = sum(phone.duration_s for phone in spoken)

@@ -235,10 +235,7 @@ class Ceiling:
 def choose_ceiling(
     method: CeilingMethod | float, sex: str | None, vowels: Sequence[Vowel]
 ) -> Ceiling:
-    """A speaker's ceiling by one of :data:`METHODS`, or a fixed one in hertz.
-
-    Where the speaker's vowels do not suffice, the ceiling of the sex is taken, with a warning.
-    """
+    """A speaker's ceiling by one of :data:`METHODS`, or a fixed one in hertz."""
     if isinstance(method, int | float):
         return Ceiling(float(method), "fixed")
     if method not in METHODS:
@@ -301,11 +298,7 @@ def suspect_share(vowels: Sequence[Vowel], settings: FormantSettings) -> float:
 
 
 def low_ceiling_evidence(vowels: Sequence[Vowel], settings: FormantSettings) -> tuple[float, float]:
-    """Shares of suspect vowels under the ceiling and under one 10 % higher.
-
-    NaN with fewer than ten vowels; the second also where the sampling rate carries no higher
-    ceiling.
-    """
+    """Shares of suspect vowels under the ceiling and under one 10 % higher."""
     if len(vowels) < MIN_EVIDENCE:
         return float("nan"), float("nan")
     higher_hz = HIGHER * settings.ceiling_hz

@@ -195,9 +195,7 @@ def compute(
     ``samples``, shape (n_samples,), are an excerpt of the recording with context around the word,
     full scale 1; the word's limits are seconds from the start of the excerpt. ``values`` are
     float32 of :attr:`SpectrogramPreset.shape`; ``mask`` is True where a frame is centred on
-    recorded sound. Raises `AudioError` if the excerpt is not one channel of finite numbers, or its
-    rate cannot carry the preset's frequencies, `ConfigError` if the word does not lie inside the
-    excerpt.
+    recorded sound.
     """
     samples = _checked(preset, samples, rate_hz)
     duration_s = len(samples) / rate_hz
@@ -312,8 +310,7 @@ def sound_statistics(
     """Mean and standard deviation of every bin over the frames with sound of some images.
 
     ``images``, shape (n, n_bins, n_frames), may be memory-mapped: those of ``rows`` are read one by
-    one. ``sound``, shape (n, n_frames), says which frames have it. Raises `ConfigError` if shapes
-    differ or no frame has sound.
+    one. ``sound``, shape (n, n_frames), says which frames have it.
     """
     if images.ndim != 3 or sound.shape != (len(images), images.shape[2]):
         raise ConfigError(

@@ -24,10 +24,7 @@ TRACK_COLUMNS = ["token_id", "track", "time_s", "f0_hz", *_FORMANT_COLUMNS, *_BA
 
 @dataclass(frozen=True)
 class FormantTrack:
-    """F1 to F4 and their bandwidths, each of shape (4, n), at frame centres ``time_s``.
-
-    NaN where Praat found none.
-    """
+    """F1 to F4 and their bandwidths, each of shape (4, n), at frame centres ``time_s``."""
 
     time_s: FloatArray
     frequency_hz: FloatArray
@@ -111,10 +108,7 @@ class Tracks:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> dict[str, Tracks]:
-        """The tracks of every token in a table with :data:`TRACK_COLUMNS`.
-
-        A token for which nothing could be measured has no rows and is not in the result.
-        """
+        """The tracks of every token in a table with :data:`TRACK_COLUMNS`."""
         missing = [c for c in TRACK_COLUMNS if c not in frame.columns]
         if missing:
             raise ConfigError(f"table of tracks lacks column {', '.join(missing)}")

@@ -117,11 +117,7 @@ def formant_track(
     *,
     origin_s: float = 0.0,
 ) -> FormantTrack:
-    """F1 to F4 of an excerpt by Praat's Burg method; ``origin_s`` of it becomes zero.
-
-    What matters needs at least 25 ms of context on both sides. Raises `AudioError` if the sampling
-    rate cannot carry the ceiling.
-    """
+    """F1 to F4 of an excerpt by Praat's Burg method; ``origin_s`` of it becomes zero."""
     formant = praat_formant(samples, rate_hz, settings)
     return Tracks.missing().formants if formant is None else formant_track_of(formant, origin_s)
 
@@ -158,10 +154,7 @@ def pitch_track_of(pitch: parselmouth.Pitch, origin_s: float = 0.0) -> PitchTrac
 def praat_formant(
     samples: NDArray, rate_hz: int, settings: FormantSettings | None = None
 ) -> parselmouth.Formant | None:
-    """Praat's own Formant object, to be queried; None if the excerpt is too short.
-
-    Errors are those of :func:`formant_track`.
-    """
+    """Praat's own Formant object, to be queried; None if the excerpt is too short."""
     settings = settings or FormantSettings()
     sound = praat_sound(samples, rate_hz)
     if rate_hz < 2 * settings.ceiling_hz:

@@ -38,10 +38,7 @@ class ErrorSummary:
 def boundary_errors(
     reference: Alignment, hypothesis: Alignment, level: Literal["word", "phone"] = "word"
 ) -> np.ndarray:
-    """Absolute differences of starts and ends in milliseconds: start, end, start, end.
-
-    Parameters, errors and order as in `signed_boundary_errors`; shape (2 * matched intervals,).
-    """
+    """Absolute differences of starts and ends in milliseconds: start, end, start, end."""
     return np.abs(signed_boundary_errors(reference, hypothesis, level)).ravel()
 
 

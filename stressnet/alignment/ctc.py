@@ -42,8 +42,7 @@ def forced_spans(
     """The best path of a CTC network: frames ``[start, end)`` and mean log probability by target.
 
     ``log_probs``, shape (n_frames, n_tokens), are normalised per frame; ``targets`` are the tokens
-    to be found, in order, without blanks. Raises `AlignmentError` if there are fewer frames than
-    the tokens (and blanks between equal neighbours) need.
+    to be found, in order, without blanks.
     """
     import torch
     from torchaudio import functional
@@ -164,11 +163,7 @@ def _edges_s(group: Sequence[TokenSpan], frame_s: float) -> tuple[float, ...]:
 
 
 def load_network(weights: str | Path) -> tuple[Any, Mapping[str, int]]:
-    """A Wav2Vec2 network and its tokens, by bundle or folder.
-
-    Raises `MissingPartError` if torchaudio does not load, the bundle is unknown, or weights are
-    missing or do not fit.
-    """
+    """A Wav2Vec2 network and its tokens, by bundle or folder."""
     try:
         from torchaudio import models, pipelines
     except (ImportError, OSError) as error:

@@ -98,10 +98,7 @@ def shown(value: object) -> str:
 
 
 def finite_number(value: object, place: str, name: str) -> float:
-    """A finite number from a file, given as text or number; all else is an `AlignmentError`.
-
-    `place` (file and line, or file, tier and interval) and `name` are for the message.
-    """
+    """A finite number from a file, given as text or number; all else is an `AlignmentError`."""
     number = math.nan
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         with suppress(ValueError, OverflowError):

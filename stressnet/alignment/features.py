@@ -21,10 +21,7 @@ DELTA_FRAMES = 2  # Half width of the regression window of the deltas
 
 
 def cepstra(samples: np.ndarray) -> np.ndarray:
-    """Mel-frequency cepstral coefficients, shape (frames, 13), the same at every call.
-
-    ``samples`` are mono, 16 kHz, within about -1 and 1; with less than one frame it is empty.
-    """
+    """Mel-frequency cepstral coefficients, shape (frames, 13), the same at every call."""
     options = knf.MfccOptions()
     options.mel_opts.num_bins = 23
     options.num_ceps = N_CEPSTRA

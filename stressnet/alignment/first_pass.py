@@ -135,10 +135,7 @@ def look(task: Task, with_pocketsphinx: bool = True) -> FirstPass:
 
 
 def first_passes(tasks: Iterable[Task], batch: Batch) -> Iterator[FirstPass]:
-    """Look at all utterances, in order, in worker processes.
-
-    Where pocketsphinx takes its process down, the utterance has features but no paths.
-    """
+    """Look at all utterances, in order, in worker processes."""
     after_crash = partial(look, with_pocketsphinx=False)
     return isolated_map(look, tasks, jobs=batch.jobs, on_crash=after_crash, executor=batch.executor)
 

@@ -64,10 +64,7 @@ class SoundFit:
 
 
 def fit_to_sound(alignment: Alignment, samples: NDArray[np.float32]) -> SoundFit | None:
-    """How well words and phones fit the sound (mono, 16 kHz) that they are aligned with.
-
-    None if no phone lies within it, or a phone is not of English, which the network knows.
-    """
+    """How well words and phones fit the sound (mono, 16 kHz) that they are aligned with."""
     net, phones = default_net(), alignment.spoken_phones()
     energies = log_mel(samples)
     if not len(energies) or not phones or not all(is_arpabet(p.label) for p in phones):

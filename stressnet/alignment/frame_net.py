@@ -71,10 +71,7 @@ class FrameNet:
     log_priors: np.ndarray
 
     def log_posteriors(self, energies: np.ndarray) -> np.ndarray:
-        """Logarithm of the probability of every class in every frame, shape (frames, classes).
-
-        There must be at least one frame of `log_mel`'s energies.
-        """
+        """Logarithm of the probability of every class in every frame, shape (frames, classes)."""
         frames = normalised(energies)
         if len(frames) % 2:
             frames = np.vstack([frames, frames[-1:]])

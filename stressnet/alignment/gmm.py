@@ -65,10 +65,7 @@ class PhoneSet:
         return (number - SILENCE_PHONE - 1) % 4 in (0, 3)
 
     def sharing(self) -> list[list[int]]:
-        """Sets of numbers that share densities.
-
-        The positions of one phone always share, as do primary and secondary stress of a vowel.
-        """
+        """Sets of numbers that share densities."""
         classes: dict[str, list[int]] = {}
         for index, label in enumerate(self.labels):
             first = SILENCE_PHONE + 1 + 4 * index
@@ -106,10 +103,7 @@ def _topology(phones: PhoneSet) -> khg.HmmTopology:
 
 @dataclass(frozen=True)
 class GmmModel:
-    """A model to align with: Kaldi's phones, tree, transition probabilities and mixtures.
-
-    `silence_probability` is the prior probability of a pause between two words.
-    """
+    """A model to align with: Kaldi's phones, tree, transition probabilities and mixtures."""
 
     phones: PhoneSet
     tree: khg.ContextDependency
@@ -140,11 +134,7 @@ class GmmModel:
 
 
 def word_graph(model: GmmModel, pronunciations: Variants) -> kaldifst.StdVectorFst:
-    """The utterance as a graph of states: its words in order, each by any of its variants.
-
-    A pause is possible before, between and after words. The graph has no transition probabilities
-    yet.
-    """
+    """The utterance as a graph of states: its words in order, each by any of its variants."""
     pause = -math.log(model.silence_probability)
     no_pause = -math.log(1.0 - model.silence_probability)
     lexicon = kaldifst.StdVectorFst()

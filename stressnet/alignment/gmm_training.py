@@ -28,10 +28,7 @@ from stressnet.alignment.paths import Variants, WordPath, segments
 
 @dataclass(frozen=True, slots=True)
 class TrainingUtterance:
-    """An utterance to learn from, with words and phones to start from.
-
-    Features are normalised, shape (frames, dimension); ``variants`` are those that may be chosen.
-    """
+    """An utterance to learn from, with words and phones to start from."""
 
     features: np.ndarray
     variants: Variants
@@ -113,10 +110,7 @@ def split(densities: khg.AmDiagGmm, occupancy: np.ndarray, num_gaussians: int) -
 
 
 def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[tuple[str, ...]]]:
-    """For each word the variants whose segments are those of the path, stress left open.
-
-    Without paths all variants are kept.
-    """
+    """For each word the variants whose segments are those of the path, stress left open."""
     if paths is None:
         return [[tuple(v) for v in word] for word in variants]
     return [
@@ -128,10 +122,7 @@ def agreeing(variants: Variants, paths: Sequence[WordPath] | None) -> list[list[
 def train(
     utterances: Sequence[TrainingUtterance], phones: PhoneSet | None = None, iterations: int = 7
 ) -> GmmModel:
-    """Estimate a model of all of ARPAbet, or of other ``phones``, from at least one utterance.
-
-    ``iterations`` are rounds of alignment and estimation. Nothing is drawn at random.
-    """
+    """Estimate a model of all of ARPAbet, or of other ``phones``, from at least one utterance."""
     rows = np.concatenate([u.features for u in utterances]).astype(np.float64)
     model = GmmModel.flat(phones or PhoneSet(), rows.mean(axis=0), rows.var(axis=0))
     first = Statistics(model)

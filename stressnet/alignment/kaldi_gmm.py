@@ -163,10 +163,7 @@ def _sound(utterance: Utterance) -> np.ndarray:
 
 
 def training_choice(utterances: Sequence[Utterance], seed: int) -> set[int]:
-    """Positions of the utterances to train on, drawn by name until there is enough sound.
-
-    The order of the utterances does not matter.
-    """
+    """Positions of the utterances to train on, drawn by name until there is enough sound."""
 
     def draw(index: int) -> bytes:
         return hashlib.sha256(f"{seed} {utterances[index].utterance_id}".encode()).digest()

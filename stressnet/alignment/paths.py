@@ -19,10 +19,7 @@ AGREEMENT_S = 0.03  # Distance in seconds up to which boundaries of three models
 
 @dataclass(frozen=True, slots=True)
 class WordPath:
-    """One spoken word: the pronunciation chosen, ARPAbet, and when its phones are said.
-
-    Edges are the start of the first phone and the end of each, in seconds: one more than phones.
-    """
+    """One spoken word: the pronunciation chosen, ARPAbet, and when its phones are said."""
 
     phones: tuple[str, ...]
     edges_s: tuple[float, ...]
@@ -124,11 +121,7 @@ def to_alignment(
     source: str,
     confidence: tuple[float, ...] | None = None,
 ) -> Alignment:
-    """Tiers without gaps: words and phones, with silences where nothing is spoken.
-
-    There is one path, and one confidence, per word, in time order. ``duration_s`` is the length of
-    the recording; edges past it are clamped.
-    """
+    """Tiers without gaps: words and phones, with silences where nothing is spoken."""
     word_tier: list[Interval] = []
     phone_tier: list[Interval] = []
     for label, path in zip(words, paths, strict=True):

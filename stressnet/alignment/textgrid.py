@@ -127,9 +127,7 @@ def write_textgrid(
     """Write an alignment as a TextGrid in Praat's long text format, UTF-8.
 
     Ends up to 50 ms past ``duration_s``, the length of the recording, are clamped. After the tiers
-    ``words`` and ``phones`` come ``extra_tiers``. Raises `AlignmentError` if a tier's intervals
-    overlap, are empty or lie outside the recording, or an extra tier takes the name of one of the
-    two.
+    ``words`` and ``phones`` come ``extra_tiers``.
     """
     path = Path(path)
     extra_tiers = extra_tiers or {}

@@ -57,8 +57,7 @@ def fit_to_audio(alignment: Alignment, duration_s: float) -> Alignment:
     """An alignment that runs a few milliseconds past its recording, clamped to its length.
 
     Silence may overhang by any length, and is left out where it vanishes. The very same object when
-    nothing had to be done. Raises `AlignmentError` if a word or phone ends later than
-    `OVERHANG_TOLERANCE_S` allows, or would be left empty.
+    nothing had to be done.
     """
     if overhang_s(alignment, duration_s) <= 0:
         return alignment

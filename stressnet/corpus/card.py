@@ -40,10 +40,7 @@ def card_text(
     results: Mapping[str, Any],
     contrast: Contrast = STRESS,
 ) -> str:
-    """The card in Markdown, from the token table and the counts in the manifest.
-
-    A merged corpus has several sources.
-    """
+    """The card in Markdown, from the token table and the counts in the manifest."""
     speakers, classes = tokens["speaker"].nunique(), contrast.among(tokens[contrast.column])
     lines = [f"# {title}", ""]
     for source in (one for i, one in enumerate(sources) if one not in sources[:i]):

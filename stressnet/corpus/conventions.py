@@ -38,10 +38,7 @@ _XXX = r"(?P<unclear>(?<!\S)(?:xxx|yyy|www)(?!\w|\.\w))"
 
 @dataclass(frozen=True)
 class Rule:
-    """A pattern whose named groups say what happened, and what is read for each of them.
-
-    That is a text, or a function of what was found.
-    """
+    """A pattern whose named groups say what happened, and what is read for each of them."""
 
     pattern: re.Pattern[str]
     read: Mapping[str, str | Callable[[str], str]]

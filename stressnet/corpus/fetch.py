@@ -116,9 +116,6 @@ def fetch(name: str, folder: Path, *, progress: bool = True, keep_archive: bool 
     """Download a part of a corpus and unpack it into a folder, which is returned.
 
     ``name`` is ``recipe:part``, e.g. ``librispeech:dev-clean``; ``progress`` shows a bar on stderr.
-    Raises `FolderError` if the folder holds anything that was not fetched, `CorpusError` if the
-    download fails (what came so far is kept, and the next call continues it), or the archive is not
-    what its checksum promises.
     """
     import pooch
     import requests

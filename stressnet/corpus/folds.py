@@ -112,8 +112,7 @@ def match_classes(
     their family in this corpus (steps of a factor of two). In each cell as many tokens of either
     class are drawn as the rarer one has; the others get the split ``unmatched``. What remains are
     equal numbers of both classes with nearly equal distributions. Sets of minimal pairs are left
-    alone. ``tokens`` has ``split``, ``stress``, ``duration_s`` and ``family``. Raises `ConfigError`
-    if something else is to be matched.
+    alone. ``tokens`` has ``split``, ``stress``, ``duration_s`` and ``family``.
     """
     unknown = set(by) - set(MATCHABLE)
     if unknown or not by:

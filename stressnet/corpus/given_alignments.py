@@ -22,11 +22,7 @@ class GivenAlignment:
 def given_alignment(
     recipe: Recipe, candidate: Candidate, root: Path
 ) -> tuple[GivenAlignment | None, list[str]]:
-    """The first alignment that can be read for a recording, and why others were passed over.
-
-    A file for many recordings that lacks this one is passed over, as if it were not there. Files
-    of transcripts may turn out to have times, such as subtitles.
-    """
+    """The first alignment that can be read for a recording, and why others were passed over."""
     names = list(dict.fromkeys((candidate.utterance_id, candidate.name)))
     texts = [t for t in recipe.transcripts if t.kind == "beside" and not t.skip_words]
     sources = [*recipe.alignments, *(AlignmentSource(text.pattern) for text in texts)]

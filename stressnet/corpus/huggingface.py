@@ -41,11 +41,7 @@ def _dataset_schema(tokens: pa.Schema, rate_hz: int) -> pa.Schema:
 
 
 def write_dataset(corpus: Corpus, folder: Path) -> dict[str, int]:
-    """Write ``data/<split>-00000-of-00001.parquet`` and a ``README.md``; count tokens per split.
-
-    One token's sound is read at a time, and `ROWS_PER_GROUP` tokens are held, whatever the corpus's
-    size.
-    """
+    """Write ``data/<split>-00000-of-00001.parquet`` and a ``README.md``; count tokens per split."""
 
     source = open_parquet(corpus.path / TOKENS)
     rates = corpus.tokens["rate_hz"].unique().tolist()

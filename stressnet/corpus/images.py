@@ -40,10 +40,7 @@ class Images:
 
 
 def stacked(images: Sequence[NDArray]) -> NDArray:
-    """Images of one sound under several presets, (..., n_bins, n_frames), one above the other.
-
-    Those with fewer frames are filled up with zeros, which no network reads.
-    """
+    """Images of one sound under several presets, (..., n_bins, n_frames), one above the other."""
     if len(images) == 1:
         return images[0]
     n_frames = max(one.shape[-1] for one in images)

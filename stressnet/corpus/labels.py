@@ -104,10 +104,7 @@ def with_table(
 
 
 def idle_labels(labels: Labels, words: Iterable[tuple[str, int, str, str]]) -> list[Problem]:
-    """A warning per table that decides about words which can be no tokens.
-
-    ``words`` are utterance, index and spelling of such words, and the reason.
-    """
+    """A warning per table that decides about words which can be no tokens."""
     idle: dict[str, list[str]] = {}
     for utterance_id, index, word, reason in words:
         label = labels.get((utterance_id, index))

@@ -61,10 +61,7 @@ class Layout:
 
 
 def layouts_of(root: Path) -> list[Layout]:
-    """Recipes that find something in a folder, the best first.
-
-    Raises `CorpusError` if the folder does not exist or holds no sound.
-    """
+    """Recipes that find something in a folder, the best first."""
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")
     files = [PurePosixPath(relative) for relative, _ in sorted(files_below(root))]

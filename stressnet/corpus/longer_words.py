@@ -108,10 +108,7 @@ def find_stretches(
 
 
 def _one_reading(word: str, dictionary: Dictionary) -> bool:
-    """Whether all variants of a word with as many syllables have primary stress in one place.
-
-    Variants with several primary stresses, of which CMUdict has a few, do not count.
-    """
+    """Whether all variants of a word with as many syllables have primary stress in one place."""
     try:
         variants = [Pronunciation(phones) for phones in dictionary.pronounce(word)]
     except LexiconError:  # aligned by somebody who knew how it is said

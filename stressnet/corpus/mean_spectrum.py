@@ -15,10 +15,7 @@ N_FOR_STATISTICS = 500  # Training images from which mean and spread per bin are
 def bin_statistics(
     corpus: Corpus, images: Images, tokens: pd.DataFrame, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of sound per bin, each of shape (n_bins,).
-
-    Taken from training images; from those of ``tokens`` (column ``image``) where there are none.
-    """
+    """Mean and standard deviation of sound per bin, each of shape (n_bins,)."""
     if images.parts:
         raise ConfigError(
             "the mean of sound is that of one preset, and this ensemble takes several; choose "

@@ -20,10 +20,7 @@ _COUNTS = ("n_recordings_found", "audio_hours", "n_errors", "words_longer_than_i
 
 
 def open_parts(paths: Sequence[Path]) -> list[Part]:
-    """Corpora that can be merged, each with its name and what goes before its ids.
-
-    Raises `CorpusError` if there is only one, one is given twice, or they do not fit together.
-    """
+    """Corpora that can be merged, each with its name and what goes before its ids."""
     if len(paths) < 2:
         raise CorpusError("one corpus cannot be merged; give two or more")
     corpora = [Corpus.of_any_length(path) for path in paths]
@@ -74,10 +71,7 @@ def shared_speakers(parts: Sequence[Part]) -> set[str]:
 
 
 def with_same_speakers(parts: Sequence[Part]) -> list[Part]:
-    """The corpora as parts of one collection: a name is one person, and all names stay.
-
-    Raises `CorpusError` if two corpora hold the same utterance, or a speaker of two sexes.
-    """
+    """The corpora as parts of one collection: a name is one person, and all names stay."""
     seen: dict[str, Part] = {}
     sexes: dict[str, tuple[str, Part]] = {}
     for part in parts:

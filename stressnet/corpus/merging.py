@@ -59,10 +59,7 @@ def merged_tokens(parts: Sequence[Part]) -> pd.DataFrame:
 
 
 def small_tables(parts: Sequence[Part]) -> dict[str, pd.DataFrame]:
-    """Trackers' settings, failures, readings and counts of words of all corpora, by file name.
-
-    One that cannot be read is a `CorpusError`.
-    """
+    """Trackers' settings, failures, readings and counts of words of all corpora, by file name."""
     text: dict[str, Any] = {"dtype": str, "keep_default_na": False}
     tables: dict[str, list[pd.DataFrame]] = {"speakers.csv": [], "failures.csv": []}
     tables[READINGS] = [readings_table({})]

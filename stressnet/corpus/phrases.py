@@ -26,10 +26,7 @@ HIGH, LOW = "high pitch", "low pitch"
 
 
 def phrase_positions(corpus: Corpus, tokens: pd.DataFrame) -> pd.Series:
-    """Whether each token stands before a pause of at least `MIN_PAUSE_S` or ends its recording.
-
-    ``tokens`` are rows of the corpus's table. Missing where the utterance has no TextGrid.
-    """
+    """Whether each token stands before a pause of at least `MIN_PAUSE_S` or ends its recording."""
     found = {}
     for utterance, rows in tokens.groupby("utterance_id", sort=False):
         file = corpus.textgrid_file(str(utterance))

@@ -77,8 +77,7 @@ def read_named(
 ) -> list[tuple[int, dict[str, str]]]:
     """Rows below the header of a table, with their numbers, cells by the names of their columns.
 
-    Names are compared in lower case with ``_`` for blanks. Errors are those of :func:`read_rows`,
-    and a `CorpusError` if one of ``columns`` is missing, with this remedy, or a name occurs twice.
+    Names are compared in lower case with ``_`` for blanks.
     """
     rows = read_rows(path, prefer=prefer)
     header = _header_of(path, rows[0][1]) if rows else []

@@ -205,10 +205,7 @@ def template_to_regex(template: str, *, ignore_case: bool = False) -> re.Pattern
 
 
 def files_below(root: Path) -> Iterator[tuple[str, Path]]:
-    """Files with their path relative to ``root``; hidden ones left out, links followed once.
-
-    A link to nothing is among them, so that it is reported and not passed over.
-    """
+    """Files with their path relative to ``root``; hidden ones left out, links followed once."""
     visited: set[str] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -241,10 +238,7 @@ def available_recipes() -> dict[str, Path]:
 
 
 def load_recipe(name_or_path: str) -> Recipe:
-    """Load a shipped recipe by name, or any recipe by path.
-
-    Raises `RecipeError` if it is missing, not TOML, or lacks or mistypes an entry.
-    """
+    """Load a shipped recipe by name, or any recipe by path."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
         known = available_recipes()

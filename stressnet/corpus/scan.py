@@ -80,10 +80,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: usable recordings, problems, and the user's stress labels.
-
-    `changes` holds, by utterance, what is not read as its transcript has it.
-    """
+    """What a folder holds: usable recordings, problems, and the user's stress labels."""
 
     recordings: tuple[Recording, ...]
     problems: tuple[Problem, ...]
@@ -231,8 +228,7 @@ def scan(
     """Find the recordings of a corpus in a folder.
 
     Only these ``speakers`` are taken, in any case; empty for everybody. ``channel`` is that of the
-    sound, counted from 1, instead of the recipe's. Raises `CorpusError` if the folder does not
-    exist, holds no audio the recipe recognises, or none of these speakers.
+    sound, counted from 1, instead of the recipe's.
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; check the path")

@@ -167,10 +167,7 @@ def from_listed_folders(candidates: Sequence[Candidate], speakers: Speakers) -> 
 
 
 def one_name_many_folders(candidates: Sequence[Candidate], speakers: Speakers) -> list[Problem]:
-    """A warning for folders of one name below several others, e.g. a session of several people.
-
-    Ids must be unique by now.
-    """
+    """A warning for folders of one name below several others, e.g. a session of several people."""
     above: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
     for candidate in {c.utterance_id: c for c in reversed(candidates)}.values():  # without copies
         is_folder = candidate.parts[-1:] == (candidate.speaker,)

@@ -194,10 +194,7 @@ def _cells(tokens: pd.DataFrame, otherwise: str) -> pd.Series:
 
 
 def with_split(tokens: pd.DataFrame) -> pd.DataFrame:
-    """A token table with ``speaker_set`` and ``family_set``, given its ``split`` in place.
-
-    Leaks are errors, see :func:`check_leaks`.
-    """
+    """A token table with ``speaker_set`` and ``family_set``, given its ``split`` in place."""
     tokens["split"] = _cells(tokens, "unlabelled")
     for split, rows in pair_rows(tokens).items():
         tokens.loc[rows, "split"] = split
@@ -207,10 +204,7 @@ def with_split(tokens: pd.DataFrame) -> pd.DataFrame:
 
 
 def _speakers_by_corpus(tokens: pd.DataFrame) -> list[pd.Series]:
-    """The speaker column in parts that are dealt one by one, so that no corpus lacks a set.
-
-    Corpora with fewer speakers than sets are dealt together.
-    """
+    """The speaker column in parts that are dealt one by one, so that no corpus lacks a set."""
     if "corpus" not in tokens:
         return [tokens["speaker"]]
     by_corpus = [part for _, part in tokens.groupby("corpus", sort=True)["speaker"]]
@@ -225,7 +219,6 @@ def assign_splits(
     """A copy of a token table with ``family``, ``speaker_set``, ``family_set`` and ``split``.
 
     ``tokens`` has ``word``, ``speaker``, ``stress``, ``label_source`` and ``is_minimal_pair``.
-    Raises `CorpusError` if there are fewer than three speakers or three word families per class.
     """
     tokens = with_families(tokens)
     rng = np.random.default_rng([config.seed, 1])
@@ -248,10 +241,7 @@ def assign_splits(
 
 
 def pair_rows(tokens: pd.DataFrame) -> dict[str, pd.Series]:
-    """Which tokens belong to the sets of minimal pairs and their relatives, by set.
-
-    ``tokens`` has ``family``, ``is_minimal_pair`` and ``label_source``. The three do not overlap.
-    """
+    """Which tokens belong to the sets of minimal pairs and their relatives, by set."""
     pairs = tokens["is_minimal_pair"]
     verified = pairs & (tokens["label_source"] == LABEL_TABLE)
     relatives = tokens["family"].isin(set(tokens.loc[pairs, "family"])) & ~pairs
@@ -282,11 +272,7 @@ def check_leaks(tokens: pd.DataFrame) -> None:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """A build's ``splits.csv``, one row per token, also after a spreadsheet has saved it.
-
-    Raises `CorpusError` if the file cannot be read, lacks a column, names an unknown set, or lists
-    a token twice.
-    """
+    """A build's ``splits.csv``, one row per token, also after a spreadsheet has saved it."""
     check_unchanged(path)
     try:
         rows = read_named(path, SPLIT_COLUMNS, "give a build's table", prefer=",")
@@ -311,8 +297,7 @@ def given_splits(tokens: pd.DataFrame, path: Path) -> pd.DataFrame:
 
     Tokens are found by ``token_id``. One that the file does not list gets the set that follows from
     its speaker and family, if the file deals both; else its split is ``unlisted``, which is in no
-    set. Raises `CorpusError` if the file cannot be read, lacks a column, lists none of the tokens,
-    or its sets leak here.
+    set.
     """
     given = read_splits(path)
     tokens = with_families(tokens)

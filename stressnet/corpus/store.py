@@ -130,11 +130,7 @@ class Corpus:
 
     @classmethod
     def of_any_length(cls, path: Path | str) -> Corpus:
-        """Open a corpus folder, read its token table and check the types of its columns.
-
-        Raises `CorpusError` if it is not a finished corpus, or a table cannot be read, holds
-        numbers for text, or names a file outside.
-        """
+        """Open a corpus folder, read its token table and check the types of its columns."""
         corpus = cls.open(path)
         check_files(corpus.path)
         _ = corpus.name, corpus.fingerprint
@@ -259,10 +255,7 @@ class Corpus:
     def iter_tokens(
         self, splits: Collection[str] | None = None, *, audio: bool = True
     ) -> Iterator[StoredToken]:
-        """Tokens (of some sets) one by one, in the order of the table, in constant memory.
-
-        Without ``audio``, excerpts are not read.
-        """
+        """Tokens (of some sets) one by one, in the order of the table, in constant memory."""
         groups = groupby(_rows(self.path / PHONES), key=lambda phone: phone["token_id"])
         token_id, members = next(groups, (None, iter(())))
         for row in _rows(self.path / TOKENS):
@@ -280,10 +273,7 @@ class Corpus:
         return sorted(file.parent.name for file in self.path.glob("spectrograms/*/axes.json"))
 
     def images(self, preset: str) -> Images:
-        """Spectrograms under a preset, or under several (``a+b``) one above the other.
-
-        Raises a `CorpusError` if they were not built.
-        """
+        """Spectrograms under a preset, or under several (``a+b``) one above the other."""
         if "+" in preset:
             return stack_images([self.images(name) for name in preset.split("+")])
         folder = self.path / "spectrograms" / preset

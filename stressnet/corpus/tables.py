@@ -113,10 +113,7 @@ def columns_of(item: object, types: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check_types(path: Path, types: Mapping[str, str]) -> None:
-    """Raise :class:`CorpusError` if a column of a table holds another type than it should.
-
-    Whole numbers and others stand for each other, and a column may be without any value.
-    """
+    """Raise :class:`CorpusError` if a column of a table holds another type than it should."""
     import pyarrow as pa
 
     kinds = {_STRING: "text", _INT: "numbers", _FLOAT: "numbers", _BOOL: "yes or no"}

@@ -206,9 +206,7 @@ def find_tokens(
 
     ``labels`` are a person's decisions; ``function_words`` stand instead of the shipped list; the
     ``tagger`` gives parts of speech, from which the stress of words with both readings follows;
-    ``wanted`` says which words are tokens. Raises `AlignmentError` if the words of the
-    alignment are not those of the transcript, or its phones mostly not ARPAbet, `CorpusError` if a
-    label belongs to a word that is not there.
+    ``wanted`` says which words are tokens.
     """
     words, lengths = alignment.spoken_words(), wanted.lengths
     spoken = tuple(word_key(word.label) for word in words)

@@ -20,10 +20,7 @@ def read_lines(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8 (with or without BOM), UTF-16, Windows-1252, or Mac Roman.
-
-    Raises `TranscriptError` if it cannot be opened, or ends in the middle of a UTF-16 letter.
-    """
+    """Read a text file in UTF-8 (with or without BOM), UTF-16, Windows-1252, or Mac Roman."""
     try:
         return encoding.read_text(path, windows=True)
     except AlignmentError as error:
@@ -31,11 +28,7 @@ def read_text(path: Path) -> str:
 
 
 class Transcripts:
-    """The transcripts of one corpus; files that hold many utterances are read once.
-
-    Sources are tried in their order for every utterance, with ``ignore_case`` whatever the case of
-    files' names.
-    """
+    """The transcripts of one corpus; files that hold many utterances are read once."""
 
     def __init__(
         self,

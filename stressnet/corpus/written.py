@@ -37,10 +37,7 @@ NOT_READABLE = "not readable"  # Rule of what cannot be said and stays as it is
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that is not read as it is written: the words it became, and which rule did it.
-
-    `read` is empty if it was left out.
-    """
+    """Something that is not read as it is written: the words it became, and which rule did it."""
 
     written: str
     read: str
@@ -157,8 +154,6 @@ class Normaliser:
 
     ``rules`` are a person's own, before those of the convention: a regular expression in the syntax
     of RE2, whose search takes linear time, and what is put in its place, with ``\\1`` for groups.
-    Raises `RecipeError` if the convention is unknown or a rule is none of RE2, `ConfigError` if
-    there is no such language.
     """
 
     convention: str = "plain"
@@ -224,10 +219,7 @@ class Normaliser:
 
 
 def _without_quotes(text: str) -> Iterator[str]:
-    """Words and sounds of a text, apostrophes that close a quotation left out.
-
-    ``'the record'`` holds *record*, ``the fathers' permit`` holds *fathers'*.
-    """
+    """Words and sounds of a text, apostrophes that close a quotation left out."""
     matches = list(_WORD.finditer(text))
     n_ends = sum(match[0].endswith("'") for match in matches)
     is_open, end = False, 0

@@ -132,10 +132,7 @@ def speak_corpus(
 
 
 def truth_alignment(truth_dir: Path, utterance_id: str) -> Alignment:
-    """Words and phones as the engine timed them.
-
-    Raises `AlignmentError` if there is no such TextGrid or it cannot be read.
-    """
+    """Words and phones as the engine timed them."""
     alignment = read_textgrid(Path(truth_dir) / f"{utterance_id}.TextGrid")
     return replace(alignment, source="espeak")
 

@@ -73,10 +73,8 @@ def speak(text: str, voice: Voice, *, emphasised: int | None = None) -> Speech:
     """Speak a text and say when each word and phone was spoken.
 
     The text is in the letters of the voice's language: words, apostrophes, punctuation; no digits.
-    One word, counted from 0, may be ``emphasised``: it gets the sentence accent.
-    The same text and voice always give the same samples. Raises `AlignmentError` if the engine's
-    events do not fit the text, `ConfigError` if there is no such voice, `LexiconError` if a phone
-    has no ARPAbet.
+    One word, counted from 0, may be ``emphasised``: it gets the sentence accent. The same text and
+    voice always give the same samples.
     """
     text = unicodedata.normalize("NFC", text)
     matches = list(_WORD.finditer(text))

@@ -111,11 +111,7 @@ def _beside(estimate: Estimate, value: float, below: str, between: str, above: s
 
 
 def _control_uses(corpus: Corpus, tokens: pd.DataFrame) -> list[Use | None]:
-    """Noun or verb for every token that is a control, None for all others.
-
-    The word before is read from the utterance's TextGrid in the corpus folder; utterances whose
-    TextGrid is gone give no controls, and neither do other languages than English.
-    """
+    """Noun or verb for every token that is a control, None for all others."""
     sentences: dict[str, list[str]] = {}
     uses: list[Use | None] = []
     columns = (tokens[name] for name in ("utterance_id", "word_index", "word", "is_minimal_pair"))

@@ -38,10 +38,7 @@ class Heard:
 
     @classmethod
     def by(cls, models: Sequence[TrainedNetwork]) -> Heard:
-        """What some networks were trained on together.
-
-        Raises `CheckpointError` if a checkpoint says it in another form.
-        """
+        """What some networks were trained on together."""
         names: dict[str, set[str]] = {field.name: set() for field in fields(cls)}
         for model in models:
             for name, known in names.items():
@@ -75,10 +72,7 @@ class Heard:
         )
 
     def _has_word(self, tokens: pd.DataFrame) -> pd.Series:
-        """Which tokens are of word families that were trained on.
-
-        A family is called by one of its words, so both corpora's are joined anew.
-        """
+        """Which tokens are of word families that were trained on."""
         if not self.families:
             return tokens["word"].isin([])
         joined = word_families([*self.families, *tokens["word"].unique()], language_of(tokens).code)
@@ -106,10 +100,7 @@ def fold_of(models: Sequence[TrainedNetwork]) -> Fold | None:
 
 
 def with_splits_of(corpus: Corpus, models: Sequence[TrainedNetwork]) -> Corpus:
-    """The corpus with the splits of the fold on which networks were trained on it, if on one.
-
-    Raises `ConfigError` for networks of other folds.
-    """
+    """The corpus with the splits of the fold on which networks were trained on it, if on one."""
     own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
     fold = fold_of(own) if own else None
     return (
@@ -130,11 +121,7 @@ def trained_on(model: TrainedNetwork, corpus: Corpus) -> frozenset[str]:
 
 
 def is_own_corpus(models: Sequence[TrainedNetwork], corpus: Corpus) -> bool:
-    """Whether the networks were trained on this corpus.
-
-    Raises `ConfigError` if only some were: what is known to one is new to the other; or if one was
-    trained on all its tokens, so that none is left to test on.
-    """
+    """Whether the networks were trained on this corpus."""
     own = [model for model in models if model.info.corpus_hash == corpus.fingerprint]
     for model in own:
         if model.info.training.get("all_tokens"):

@@ -87,10 +87,7 @@ class Unit:
 
 
 def load_models(paths: Sequence[Path], device: str = "cpu") -> list[TrainedNetwork]:
-    """Checkpoint folders, those inside of other folders, or the network ``pretrained``.
-
-    Raises :class:`CheckpointError` if one is none of these, damaged, or given twice.
-    """
+    """Checkpoint folders, those inside of other folders, or the network ``pretrained``."""
     found: list[Path] = []
     for path in paths:
         inside = sorted(file.parent for file in path.rglob(INFO_NAME))
@@ -165,13 +162,7 @@ class TestSets:
 
     @classmethod
     def of(cls, corpus: Corpus, models: Sequence[TrainedNetwork]) -> TestSets:
-        """What a corpus offers to test these networks on.
-
-        Raises :class:`ConfigError` if only some of the networks were trained on the corpus, or on
-        other folds, or if all its recordings were trained on; :class:`CorpusError` if no token
-        belongs to a test set; :class:`CheckpointError` if a network does not take the corpus's
-        spectrograms.
-        """
+        """What a corpus offers to test these networks on."""
         own = is_own_corpus(models, corpus)
         fold = fold_of(models) if own else None
         tokens = token_table(with_splits_of(corpus, models), own)
@@ -282,10 +273,7 @@ def asked(
 def sets_of(
     tokens: pd.DataFrame, heard: pd.DataFrame | None = None
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which tokens each test set of :data:`TITLES` holds; sets without tokens are left out.
-
-    ``heard`` is from :meth:`Heard.in_corpus`, if the corpus is not the networks' own.
-    """
+    """Which tokens each test set of :data:`TITLES` holds; sets without tokens are left out."""
     split, own = tokens["split"], heard is None
     sets: dict[str, Any] = {name: split == name for name in WORD_SETS} if own else {}
     pairs = tokens["is_minimal_pair"] & (tokens["label_source"] == LABEL_TABLE)

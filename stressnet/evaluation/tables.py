@@ -218,10 +218,7 @@ def comparison_table(
 
 
 def seeds_table(units: Sequence[Unit], scores: pd.DataFrame) -> pd.DataFrame:
-    """How networks that differ in their seed only scatter, beside their ensemble.
-
-    One row per ensemble, test set and metric.
-    """
+    """How networks that differ in their seed only scatter, beside their ensemble."""
     keys, parts = ["test_set", "metric"], []
     for unit in units:
         if len(unit.members) > 1:

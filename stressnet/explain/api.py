@@ -90,14 +90,6 @@ def explain_batch(
         ``(n_bins, 1)``).
     **details
         ``strict``, ``layers``, ``keep_channels``, ``axes`` and ``taps``, see :class:`Details`.
-
-    Raises
-    ------
-    ExplainError
-        For a model in training mode or an operation that cannot be explained faithfully.
-    ConfigError
-        For an unknown composite, seed, class or layer, missing or wrong bounds, and axes of another
-        shape.
     """
     recipe, wanted = find_composite(composite), Details(**details)
     check_axes(inputs, wanted.axes)
@@ -125,11 +117,7 @@ def coefficients_at(
     *,
     strict: bool = True,
 ) -> tuple[Tensor, dict[str, Tap]]:
-    """The logit difference, shape (batch,), and value and coefficient at some places.
-
-    As the taps of :func:`explain_batch`, but the backward pass ends there: no map, no ledger. The
-    model must have passed :func:`stressnet.explain.checks.check_model`.
-    """
+    """The logit difference, shape (batch,), and value and coefficient at some places."""
     recipe, model = find_composite(composite), plain_model(model)
     arguments = dict(zip(ARGUMENTS, (inputs, "logit-difference", None, None, None), strict=True))
     wanted = Details(strict=strict, taps=places)

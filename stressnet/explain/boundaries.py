@@ -25,8 +25,7 @@ def changed_at(model: nn.Module, changes: Mapping[str, Change]) -> Iterator[set[
 
     The model gets forward hooks, which are removed at the end. ``changes`` are functions of a
     tensor that return a new one of the same shape, by place. Yields the places whose module
-    overwrote its input, see :func:`check_read`. Raises :class:`ExplainError` if a module did not
-    run, has no tensor at that place or overwrites the given one.
+    overwrote its input, see :func:`check_read`.
     """
     check_paths(model, list(changes))
     by_path: dict[str, dict[str, Change]] = {}

@@ -29,11 +29,7 @@ def is_transformed() -> bool:
 
 
 def refuse_derivatives(tensors: Iterable[object], model: nn.Module) -> None:
-    """Explanations can be mapped, not differentiated; mapped parameters cannot be explained.
-
-    Raises :class:`ExplainError` under ``torch.func.grad``, ``vjp``, ``jvp`` and what is built on
-    them, and for models with mapped parameters.
-    """
+    """Explanations can be mapped, not differentiated; mapped parameters cannot be explained."""
     for tensor in tensors:
         while isinstance(tensor, Tensor) and _functorch.is_functorch_wrapped_tensor(tensor):
             if not _functorch.is_batchedtensor(tensor):
@@ -115,10 +111,7 @@ def _like(value: Tensor, inputs: Tensor) -> Tensor:
 def explain_mapped(
     explain: Callable[[Arguments], Explanation], arguments: Arguments
 ) -> Explanation:
-    """One explanation of all entries, handed back as the entry that the caller sees.
-
-    ``explain`` explains a plain batch; any of the ``arguments`` of one entry may be mapped.
-    """
+    """One explanation of all entries, handed back as the entry that the caller sees."""
     every: list[Explanation] = []
 
     def run(arguments: Arguments) -> Explanation:

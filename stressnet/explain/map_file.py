@@ -21,10 +21,7 @@ from stressnet.runs.journal import Journal
 
 
 class StoredImages(Protocol):
-    """Images on disk: values (n, n_bins, n_frames) and masks of sound (n, n_frames).
-
-    Of several presets one above the other, ``parts`` are those of each.
-    """
+    """Images on disk: values (n, n_bins, n_frames) and masks of sound (n, n_frames)."""
 
     @property
     def values(self) -> NDArray[np.float32]: ...

@@ -41,10 +41,7 @@ def cluster_weights(
 def resampled(
     figure: Figure, speakers: ArrayLike, words: ArrayLike, **draws: int
 ) -> tuple[float, NDArray[np.float64]]:
-    """A figure of the tokens as they are, and in each resample.
-
-    ``draws`` are ``seed`` and ``n_resamples``, as of :func:`cluster_weights`, here and below.
-    """
+    """A figure of the tokens as they are, and in each resample."""
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(figure(np.ones((1, len(np.asarray(speakers)))))[0])
         all_weights = cluster_weights(speakers, words, **draws)
@@ -70,10 +67,7 @@ def mean_of_sides(
 
 
 def interval_of(value: float, resamples: ArrayLike) -> Estimate:
-    """A figure with the percentile interval of its resamples, which are nan where it has none.
-
-    Where it exists in fewer than half of them, the interval is nan.
-    """
+    """A figure with the percentile interval of its resamples, which are nan where it has none."""
     values = np.asarray(resamples, dtype=np.float64)
     defined = values[np.isfinite(values)]
     if not math.isfinite(value):

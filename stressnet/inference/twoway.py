@@ -136,10 +136,7 @@ def cluster_weights(bottom: FloatArray) -> Weights:
 
 @dataclass(frozen=True)
 class Spread:
-    """A variance from crossed clusters; NaN with a reason where it is not estimable.
-
-    `note` says what it is limited to: with too few speakers, to these.
-    """
+    """A variance from crossed clusters; NaN with a reason where it is not estimable."""
 
     variance: FloatArray
     df: FloatArray
@@ -248,10 +245,7 @@ def infer(
 
 
 def lower_limit(low: FloatArray, measure: str) -> FloatArray:
-    """Lower limits of a mean, not below zero if the measure cannot be negative.
-
-    Cutting off what cannot be true takes nothing from the coverage of an interval.
-    """
+    """Lower limits of a mean, not below zero if the measure cannot be negative."""
     return low if measure.startswith(SIGNED_MEASURES) else np.maximum(low, 0.0)
 
 
@@ -268,8 +262,7 @@ def ratio_intervals(top: FloatArray, bottom: FloatArray, *, level: float = 0.95)
     ``top`` and ``bottom`` are sums per cluster, shape (n_clusters, n_quantities); for means,
     ``bottom`` is the number of tokens. Clusters whose sums are both zero do not count. There are no
     limits where fewer than five clusters are there, or so few outweigh the others that the
-    effective number is below three. Raises `ConfigError` if the level is not between 0 and 1, or
-    the shapes differ.
+    effective number is below three.
     """
     if top.shape != bottom.shape or top.ndim != 2:
         raise ConfigError(f"sums have shapes {top.shape} and {bottom.shape}, not the same matrix")

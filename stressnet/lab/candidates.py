@@ -106,10 +106,7 @@ def candidate_masks(scene: Scene) -> dict[str, BoolArray]:
 def rivals(
     masks: dict[str, BoolArray], wide: BoolArray, true_regions: tuple[str, ...]
 ) -> dict[str, BoolArray]:
-    """Candidates other than the true ones, without the cells of the wide truth.
-
-    Those of which too little is left (:data:`MIN_CELLS`, :data:`MIN_PART`) are no rivals.
-    """
+    """Candidates other than the true ones, without the cells of the wide truth."""
     left = {}
     for name, mask in masks.items():
         rest = mask & ~wide

@@ -70,10 +70,7 @@ class NaturalCues:
     root: FloatArray
 
     def draw(self, rng: np.random.Generator, limit_sd: float = 2.0) -> FloatArray:
-        """Correlated deviations in standard deviations, shape (2, n_cues).
-
-        Those beyond ``limit_sd`` are drawn again: the tails are tracking errors.
-        """
+        """Correlated deviations in standard deviations, shape (2, n_cues)."""
         while True:
             z = self.root @ rng.standard_normal(2 * len(CUES))
             if np.abs(z).max() <= limit_sd:

@@ -66,10 +66,7 @@ def drawn_set(
     """Draw words of a design and make a set of them, if its cue is the only one.
 
     Pairs of words stay in one split; every voice has the same share of its pairs in each: 53 %
-    train, 12 % validate, 35 % test. Raises :class:`ConfigError` if there are too few words for
-    three splits, or the set is not what it says it is (:func:`separation_problem`; with
-    ``allow_leaks`` that is a warning in ``problems``), and :class:`AudioError` if a word cannot be
-    synthesised and there is no list of problems.
+    train, 12 % validate, 35 % test.
     """
     design = get_design(design)
     # The narrow band where F0 is among the cues.
@@ -223,10 +220,7 @@ def leak_limit(n_words: int) -> float:
 
 
 def separations(words: Sequence[LabWord]) -> list[Separation]:
-    """One row per measured cue, in the order of :data:`stressnet.lab.measured.MEASURES`.
-
-    Raises :class:`ConfigError` if there are no words, only one class, or several designs.
-    """
+    """One row per measured cue, in the order of :data:`stressnet.lab.measured.MEASURES`."""
     designs = {word.design for word in words}
     if len(designs) != 1 or len({word.stress for word in words}) != 2:
         raise ConfigError("separation needs words of both classes and of one design")

@@ -83,11 +83,7 @@ FRICATION_TIERS = tuple(f"frication formant {n}" for n in ("frequency", "bandwid
 
 
 def synthesise(plan: WordPlan) -> NDArray[np.float32]:
-    """Samples of a word at :data:`RATE_HZ`.
-
-    Raises :class:`AudioError` if Praat cannot synthesise the word, or what it made is not what was
-    planned: silent, clipped, or more than 1 dB off in level or tilt.
-    """
+    """Samples of a word at :data:`RATE_HZ`."""
     try:
         samples = _fitted(plan)
     except parselmouth.PraatError as error:
@@ -276,9 +272,7 @@ class KlattTiers:
         """Add a point; where there is one already, it stays, as in Praat.
 
         The ``tier`` has Praat's name, e.g. ``oral formant frequency``; ``number`` is that of the
-        resonance, from 1, or 0 for tiers that have none. Raises :class:`AudioError` if the value is
-        not finite, or a frequency or bandwidth not positive: Praat, which refuses such commands,
-        would believe the file.
+        resonance, from 1, or 0 for tiers that have none.
         """
         positive = tier == "pitch" or tier.endswith(("frequency", "bandwidth"))
         if not (isfinite(time_s) and isfinite(value)) or (positive and value <= 0):

@@ -37,11 +37,7 @@ _DAMAGED = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, 
 
 @dataclass(frozen=True)
 class LabSet:
-    """Words with a known cue; columns are parallel.
-
-    Raises :class:`ConfigError` if columns differ in length, a split or class is unknown, a word
-    lies in two splits, or truth reaches beyond ``wide``.
-    """
+    """Words with a known cue; columns are parallel."""
 
     name: str
     # What tells the classes apart: a cue of `stressnet.lab.designs`, `none`, or several joined by
@@ -152,10 +148,7 @@ class LabSet:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the set as ``images.npy``, ``arrays.npz`` and ``labset.json``.
-
-        The description is written last: a folder without it is unfinished.
-        """
+        """Write the set as ``images.npy``, ``arrays.npz`` and ``labset.json``."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / _DESCRIPTION).unlink(missing_ok=True)
@@ -196,10 +189,7 @@ class LabSet:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote; images stay on disk until they are used.
-
-        Raises :class:`CorpusError` if the folder is unfinished, damaged or no lab set.
-        """
+        """Read what :meth:`save` wrote; images stay on disk until they are used."""
         try:
             described = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
             if described.get("kind") != _KIND:

@@ -148,11 +148,7 @@ class LocalisedTarget:
 def localised_target(
     cues: pd.DataFrame, cue: str, *, rules: TargetRules | None = None
 ) -> LocalisedTarget:
-    """Take from a cue what all unrelated cues tell of it.
-
-    Raises :class:`ConfigError` if the cue can be no target, the table lacks columns or tokens, or
-    no number of components satisfies the rules.
-    """
+    """Take from a cue what all unrelated cues tell of it."""
     rules = rules or TargetRules()
     number, name = parse_target(cue)
     lacking = [c for c in (*COLUMNS, *_NOMINAL, "token_id", "split") if c not in cues.columns]

@@ -231,10 +231,7 @@ def true_phones(plan: WordPlan, vowel_labels: tuple[str, str]) -> tuple[Interval
 
 
 def noise_spans(plan: WordPlan) -> list[tuple[float, float]]:
-    """Start and end of each consonant's noise in seconds of the recording.
-
-    That of a fricative counts from where the vowel before it has died away.
-    """
+    """Start and end of each consonant's noise in seconds of the recording."""
     return [
         (span[0] + (consonant.closure_s or _RING_S), span[1])
         for consonant, span in zip(plan.consonants, plan.spans[0::2], strict=True)

@@ -85,7 +85,6 @@ def parse_natural(text: str) -> tuple[str, float | None]:
     """``COLUMN`` or ``COLUMN:MARGIN`` as the cue and the margin in standard deviations.
 
     The margin is None if it is left out (:class:`stressnet.lab.localised.TargetRules` has one).
-    Raises :class:`ConfigError` if the cue can be no target, or the margin is no number.
     """
     cue, colon, margin = text.partition(":")
     parse_target(cue)

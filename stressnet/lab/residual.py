@@ -25,10 +25,7 @@ def as_numbers(table: pd.DataFrame, column: str) -> FloatArray:
 
 
 def standardised(raw: FloatArray, train: BoolArray) -> FloatArray:
-    """Columns in standard deviations of the training tokens, cut off at :data:`LIMIT_SD`.
-
-    Missing values (NaN) become the training median.
-    """
+    """Columns in standard deviations of the training tokens, cut off at :data:`LIMIT_SD`."""
     there = pd.DataFrame(raw[train])
     mean, sd = there.mean().to_numpy(), there.std().to_numpy()
     scaled = (raw - mean) / np.where(sd > 0, sd, 1.0)

@@ -49,10 +49,7 @@ _KEYS = ["method", "seed_output", "part", "kind"]
 
 
 def score_entry(scores: WordScores, used: frozenset[str], weights: FloatArray) -> dict[str, Any]:
-    """Means, intervals, false positives and units of one method on one network.
-
-    ``weights``, of shape (n_resamples, n_words), are how often each word counts in each resample.
-    """
+    """Means, intervals, false positives and units of one method on one network."""
     measures = {}
     for k, name in enumerate(MEASURES):
         levels = {level: scores.chance[level][:, k] for level in CHANCES}
@@ -303,10 +300,7 @@ def places(scene: Scene) -> NDArray[np.int64]:
 def shares(
     words: LabSet, maps: NDArray[np.floating], part: str = "positive"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of each place in a map, and in the image's area, both of shape (n, n_places).
-
-    Rows sum to 1; NaN for maps without any relevance.
-    """
+    """Share of each place in a map, and in the image's area, both of shape (n, n_places)."""
     relevance = np.full((len(maps), len(PLACES)), np.nan)
     area = np.zeros((len(maps), len(PLACES)))
     for i, (one, scene) in enumerate(zip(maps, words.scenes, strict=True)):

@@ -149,10 +149,7 @@ class WordScores:
 
 
 def _chance_by_area(regions: WordRegions) -> FloatArray:
-    """Levels of :data:`MEASURES` for values strewn at random over the sounding cells.
-
-    There is none for false positives, whose level depends on the tails of the values.
-    """
+    """Levels of :data:`MEASURES` for values strewn at random over the sounding cells."""
     n = regions.sound.sum()
     area = regions.truth.sum() / n
     r, true = len(regions.names), int(regions.is_true.sum())

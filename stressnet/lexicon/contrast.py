@@ -92,10 +92,7 @@ class Contrast:
 
     @property
     def is_pair(self) -> bool:
-        """Whether the difference of two outputs is explained, and speaks for one or the other.
-
-        In longer words it is each word's own class.
-        """
+        """Whether the difference of two outputs is explained, and speaks for one or the other."""
         return not self.is_stress or self.classes == CLASSES
 
     @property
@@ -145,10 +142,7 @@ class Contrast:
             )
 
     def among(self, values: Iterable[object]) -> tuple[str, ...]:
-        """The classes of some words: both of a pair; of longer words those that occur, in order.
-
-        Values that name no class do not count.
-        """
+        """The classes of some words: both of a pair; of longer words those that occur, in order."""
         if not self.is_stress:
             return self.classes
         there = {str(one) for one in set(values)}

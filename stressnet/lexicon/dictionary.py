@@ -85,10 +85,7 @@ class Entry:
 
 
 class Dictionary:
-    """Words in upper case and their pronunciation variants, with a name for manifests.
-
-    `shifting` are words that shift their stress beside those of ``shifting.txt``.
-    """
+    """Words in upper case and their pronunciation variants, with a name for manifests."""
 
     def __init__(
         self,
@@ -117,10 +114,7 @@ class Dictionary:
         return self._variants.get(capitals(word), ())
 
     def pronounce(self, word: str) -> tuple[tuple[str, ...], ...]:
-        """Phones of every variant, or the one that grapheme-to-phoneme conversion gives.
-
-        Raises `LexiconError` if the word is not listed and cannot be converted (digits, symbols).
-        """
+        """Phones of every variant, or the one that grapheme-to-phoneme conversion gives."""
         listed = self.variants(word)
         if listed:
             return tuple(variant.phones for variant in listed)
@@ -203,10 +197,7 @@ class RuleDictionary(Dictionary):
 
 @lru_cache(maxsize=1 << 16)
 def listed_patterns(word: str, spoken: Language, n_syllables: int) -> tuple[str, ...]:
-    """Stress patterns of a word of so many syllables by the pack's exceptions, else its lexicon.
-
-    Empty if it is not installed, does not have the word, or marks no single primary stress.
-    """
+    """Stress patterns of a word of so many syllables by the pack's exceptions, else its lexicon."""
     word = capitals(word)
     if word in spoken.exceptions:
         return spoken.exceptions[word]
@@ -237,9 +228,7 @@ def parse_dictionary(
     """Parse text in CMUdict's format: ``word  P HH OW1 N Z``, variants as ``word(2)``.
 
     The phones of other languages are of the IPA or X-SAMPA, with marks of stress (``ˈa``, ``"a``)
-    or digits behind the vowels; those of English may be, too. Raises `LexiconError` naming source
-    and line if a line has no phones, a symbol that is no phone of the language, or a vowel without
-    stress digit.
+    or digits behind the vowels; those of English may be, too.
     """
     spoken = spoken or language(ENGLISH)
     lines = enumerate((line.split("#")[0].split() for line in text.splitlines()), start=1)
@@ -274,8 +263,7 @@ def load_dictionary(supplement: Path | None = None, code: str = ENGLISH) -> Dict
 
     In English readings of the user's file come after those of CMUdict and the shipped supplement;
     in other languages they stand instead of all others. Dictionaries are kept by the content of
-    that file, so a corrected file counts at once. Raises `LexiconError` if the file is missing, not
-    UTF-8, or malformed.
+    that file, so a corrected file counts at once.
     """
     text, source = "", ""
     if supplement is not None:

@@ -113,10 +113,7 @@ def _from_x_sampa(label: str) -> str:
 
 
 def _arpabet_of(phone: str) -> tuple[str, ...]:
-    """A phone of the IPA as ARPAbet; empty if English has none like it.
-
-    Schwas and syllabic consonants are unstressed; other vowels keep the digit that they have.
-    """
+    """A phone of the IPA as ARPAbet; empty if English has none like it."""
     name = re.sub(_DETAILS, "", bare(phone))
     name = _MFA.get(name, name)
     if name == "ɾ":

@@ -43,10 +43,7 @@ class Syllables:
 
 
 def syllabify(phones: Sequence[str], spoken: Language | None = None) -> Syllables:
-    """Divide the phones of a word, digits optional; one without vowels is a `LexiconError`.
-
-    ``spoken`` is their language; where it is not given, the IPA is divided by sonority.
-    """
+    """Divide the phones of a word, digits optional; one without vowels is a `LexiconError`."""
     vowels = tuple(index for index, phone in enumerate(phones) if is_vowel(phone))
     if not vowels:
         raise LexiconError(f"'{' '.join(phones)}' has no vowel, and so no syllables")

@@ -105,10 +105,7 @@ def measure_formants(stimulus: Stimulus, voice: SpeakerSettings) -> Values:
 
 
 def measure(samples: Any, rate_hz: int, segments: Segments, voice: SpeakerSettings) -> Values:
-    """Values of every cue in a word, as :func:`stressnet.acoustics.cues.measure_token` measures.
-
-    NaN where not measured; :class:`ManipulationError` if Praat cannot analyse the word.
-    """
+    """Values of every cue in a word, as :func:`stressnet.acoustics.cues.measure_token` measures."""
     rows: dict[str, float] = {}
     try:
         analysis = Analysis.of(samples, rate_hz, voice)
@@ -140,8 +137,7 @@ def make_stimulus(
 ) -> tuple[Stimulus, Asked, Checked]:
     """One stimulus of a token's plan, made and measured again.
 
-    Whether its cues moved is for :meth:`Checked.problems` to say. Raises :class:`AudioError` or
-    :class:`ManipulationError` if it cannot be made or analysed.
+    Whether its cues moved is for :meth:`Checked.problems` to say.
     """
     asked = ask(step, source, endpoints)
     formants = [cue for cue in asked.moves if get_cue(cue).is_formant]

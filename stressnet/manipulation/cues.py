@@ -94,10 +94,7 @@ def cues_of(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def in_order(names: Sequence[str], *, apart: bool = False) -> tuple[str, ...]:
-    """Names of cues and groups, each once, in the order of tables.
-
-    ``apart`` refuses names that share a cue and so cannot move independently.
-    """
+    """Names of cues and groups, each once, in the order of tables."""
     if apart and len(cues_of(names)) < sum(len(members(name)) for name in names):
         raise ConfigError(f"{' and '.join(names)} share a cue and cannot move independently")
     cues_of(names)  # refuses unknown ones
@@ -122,10 +119,7 @@ _LIMITS = {  # How far speech goes
 
 @dataclass(frozen=True)
 class CueChange:
-    """What is changed in one syllable nucleus. The default changes nothing.
-
-    Values must be finite and no further than speech goes.
-    """
+    """What is changed in one syllable nucleus. The default changes nothing."""
 
     f0_st: float = 0.0
     duration_factor: float = 1.0  # Length by the present length

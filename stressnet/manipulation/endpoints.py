@@ -96,11 +96,7 @@ class Reference:
         self._speaker_mean = cache(self._find_speaker_mean)
 
     def endpoint(self, row: Mapping[Any, Any], cue: str, kind: EndpointKind = "class") -> Endpoint:
-        """Both ends of one cue's continuum for one token.
-
-        Raises :class:`ManipulationError` if the token's stress is not known, the cue was not
-        measured in both vowels, or nobody has enough tokens for the ends.
-        """
+        """Both ends of one cue's continuum for one token."""
         check_names("endpoints", [kind], KINDS)
         which = get_cue(cue)
         if row["stress"] not in ("INITIAL", "FINAL"):

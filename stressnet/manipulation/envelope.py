@@ -66,10 +66,7 @@ def level_db(samples: FloatArray, rate_hz: int, span_s: tuple[float, float]) -> 
 def with_gain(
     samples: FloatArray, rate_hz: int, span_s: tuple[float, float], gain_db: float
 ) -> FloatArray:
-    """The excerpt with a stretch made louder or softer between its ramps.
-
-    The gain is interpolated in decibels, as the ear would have it.
-    """
+    """The excerpt with a stretch made louder or softer between its ramps."""
     if gain_db == 0.0:
         return samples
     part, result = part_of(rate_hz, span_s), samples.copy()
@@ -97,8 +94,7 @@ def shift_formants(
     """The excerpt with some formants of one vowel multiplied by factors.
 
     ``factors`` are for F1, F2, F3; 1 leaves a formant alone. They rise from 1 and fall back to it
-    at the vowel's edges, see :data:`RAMP_S`. Raises :class:`AudioError` if a formant to be moved
-    was not found in the vowel, or would leave the band.
+    at the vowel's edges, see :data:`RAMP_S`.
     """
     moved = [k for k, factor in enumerate(factors) if factor != 1.0]
     if not moved:

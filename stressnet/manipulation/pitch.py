@@ -33,10 +33,7 @@ _SEED = 1
 
 @dataclass(frozen=True)
 class TimeMap:
-    """From times before a change to times after it, in seconds of the excerpt.
-
-    Linear between rising knots; a stretch that was not changed keeps its length and only moves.
-    """
+    """From times before a change to times after it, in seconds of the excerpt."""
 
     before_s: tuple[float, ...]
     after_s: tuple[float, ...]

@@ -49,10 +49,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A changed word, with its parts where they lie now, and what was done to each nucleus.
-
-    ``scaled_db`` is by how much the whole excerpt was made softer so that it does not clip.
-    """
+    """A changed word, with its parts where they lie now, and what was done to each nucleus."""
 
     audio: Audio
     segments: Segments
@@ -69,10 +66,7 @@ def analyse(
     voice: SpeakerSettings,
     phones: Sequence[Interval] = (),
 ) -> Source:
-    """Find F0 and formants of an excerpt, once for all its stimuli.
-
-    Raises :class:`AudioError` if the excerpt is no finite sound, or too short for a vowel of it.
-    """
+    """Find F0 and formants of an excerpt, once for all its stimuli."""
     sound = praat_sound(samples, rate_hz)
     if segments.word[0] < -1e-6 or segments.word[1] > sound.duration + 1.0 / rate_hz:
         raise AudioError(
@@ -92,8 +86,6 @@ def resynthesise(
     """Change cues of a word's nuclei, one change for each.
 
     ``psola`` sends the nuclei through overlap-add; by default only if F0 or duration changes.
-    Raises :class:`AudioError` if Praat cannot resynthesise the word, or what is to be moved is not
-    there: F0 of a vowel without voice, a formant that was not found.
     """
     spans = source.segments.nuclei
     if len(changes) != len(spans):

@@ -82,11 +82,7 @@ class CheckpointInfo:
     def check_input(
         self, preset: str, preset_parameters: Mapping[str, Any], shape: tuple[int, int]
     ) -> None:
-        """Refuse images of another kind than the network was trained on.
-
-        Raises :class:`CheckpointError` if the name of the preset that made the images, any of its
-        parameters or the shape ``(n_bins, n_frames)`` differs.
-        """
+        """Refuse images of another kind than the network was trained on."""
         remedy = "build the corpus with that preset, or train on this one"
         if preset != self.preset:
             raise CheckpointError(
@@ -111,8 +107,7 @@ def save_checkpoint(folder: Path, model: nn.Module, info: CheckpointInfo) -> Non
     """Write weights and description; each file appears whole or not at all.
 
     The JSON is written last and holds the hash of the weights, so that a pair of files from two
-    different saves is found out when it is read. Raises :class:`CheckpointError` if the folder
-    cannot be written.
+    different saves is found out when it is read.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,10 +164,9 @@ class TrainedNetwork:
     def of_any_length(cls, path: Path | str, device: str = "cpu", name: str = "") -> TrainedNetwork:
         """Load a checkpoint folder.
 
-        Raises :class:`CheckpointError` if it is missing or damaged, :class:`ConfigError` if there
-        is no such device. ``path``: the folder, or ``pretrained`` for the network in the package (a
-        folder of that name comes first). ``device``: ``cpu``, ``cuda``, or ``auto`` for the first
-        CUDA device if there is one.
+        ``path``: the folder, or ``pretrained`` for the network in the package (a folder of that
+        name comes first). ``device``: ``cpu``, ``cuda``, or ``auto`` for the first CUDA device if
+        there is one.
         """
         folder = Path(path)
         if str(path) == "pretrained" and not folder.exists():
@@ -244,10 +238,7 @@ class TrainedNetwork:
 def load_networks(
     paths: Sequence[Path], device: str, first: TrainedNetwork | None = None
 ) -> list[TrainedNetwork]:
-    """Networks of several folders, all of other names, after one that is loaded already.
-
-    Raises what :meth:`TrainedNetwork.load` does, and :class:`ConfigError` if two have one name.
-    """
+    """Networks of several folders, all of other names, after one that is loaded already."""
     networks = [] if first is None else [first]
     networks += [TrainedNetwork.load(path, device) for path in paths]
     names = [network.name for network in networks]
@@ -272,12 +263,7 @@ def pick_device(device: str) -> str:
 
 
 def load_checkpoint(folder: Path) -> tuple[Network, CheckpointInfo]:
-    """The network in a checkpoint folder, in evaluation mode, on the CPU.
-
-    Raises :class:`CheckpointError` if a file is missing or damaged, the two files do not belong
-    together, the architecture or the classes are unknown, or the weights do not fit the
-    architecture.
-    """
+    """The network in a checkpoint folder, in evaluation mode, on the CPU."""
     info, digest = _read_info(folder)
     path = folder / WEIGHTS_NAME
     if not path.is_file():

@@ -35,10 +35,7 @@ _MEMBER = ("architecture", "preset", "n_bins", "n_frames", "seed")
 
 
 class Ensemble(Network):
-    """Networks of which each reads its part of the image; the mean of their logits.
-
-    ``parts`` are, for each member, the first bin of its image and the image's bins and frames.
-    """
+    """Networks of which each reads its part of the image; the mean of their logits."""
 
     def __init__(
         self, members: Sequence[Network], parts: Sequence[tuple[int, int, int]], shape: tuple
@@ -90,9 +87,7 @@ def join_networks(networks: Sequence[TrainedNetwork]) -> tuple[Ensemble, Checkpo
     """An ensemble of trained networks with their weights, and what its checkpoint says.
 
     It says that it was trained on a corpus, or a fold, only if all members were trained on it; it
-    knows what any member was trained on. Raises `ConfigError` unless they are two networks or more,
-    different ones, none of them an ensemble; `CheckpointError` if they tell other classes apart, or
-    are of other languages, or of different presets of one name.
+    knows what any member was trained on.
     """
     first, presets = networks[0], dict[str, dict[str, Any]]()
     if len({one.digest for one in networks}) < max(2, len(networks)):

@@ -54,10 +54,7 @@ class Network(nn.Sequential):
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(batch, n_classes)`` of images ``(batch, 1, n_bins, n_frames)``.
-
-        Raises :class:`ConfigError` if the images have another shape than the network takes.
-        """
+        """Logits ``(batch, n_classes)`` of images ``(batch, 1, n_bins, n_frames)``."""
         if hasattr(self, "n_bins"):  # slices of a network take anything
             self._check(tuple(x.shape))
         return super().forward(x)
@@ -204,10 +201,7 @@ def compact(
 def convolution_blocks(
     widths: tuple[int, ...], *, last_pool: int | tuple[int, int] = 2
 ) -> OrderedDict[str, nn.Module]:
-    """Convolutions of some widths with BatchNorm and ReLU, a maximum before each but the first.
-
-    ``last_pool`` are bins and frames of the last maximum; the others take 2 x 2.
-    """
+    """Convolutions of some widths with BatchNorm and ReLU, a maximum before each but the first."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv1"] = nn.Conv2d(
         1, widths[0], kernel_size=(6, 5), stride=(2, 1), padding=2, bias=False

@@ -115,8 +115,7 @@ def get_spec(name: str) -> ModelSpec:
 def build_model(name: str, n_bins: int, n_frames: int, n_classes: int = 2) -> Network:
     """A network of :data:`MODELS` with fresh weights, drawn from torch's global generator.
 
-    It takes images of shape ``(batch, 1, n_bins, n_frames)``. Raises :class:`ConfigError` if the
-    name is unknown or the image too small for the network.
+    It takes images of shape ``(batch, 1, n_bins, n_frames)``.
     """
     return get_spec(name).builder(n_bins, n_frames, n_classes)
 

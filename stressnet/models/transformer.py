@@ -122,10 +122,7 @@ class SpectrogramTransformer(Network):
 
 
 def sounding_columns(x: Tensor) -> Tensor:
-    """True for columns with a sounding frame, ``(batch, columns)``; all, if none has.
-
-    A frame is padding if it has the same value in every bin.
-    """
+    """True for columns with a sounding frame, ``(batch, columns)``; all, if none has."""
     frames = (x.amax(dim=2) != x.amin(dim=2)).flatten(1)
     frames = functional.pad(frames, (0, -x.shape[3] % FRAMES_PER_COLUMN))
     columns = frames.reshape(x.shape[0], -1, FRAMES_PER_COLUMN).any(dim=2)
@@ -133,10 +130,7 @@ def sounding_columns(x: Tensor) -> Tensor:
 
 
 def transformer(n_bins: int, n_frames: int, n_classes: int) -> SpectrogramTransformer:
-    """The transformer for images of one shape, or shorter ones.
-
-    Raises `ConfigError` if the image is smaller than 32 x 32.
-    """
+    """The transformer for images of one shape, or shorter ones."""
     if min(n_bins, n_frames) < 32:
         raise ConfigError(
             f"transformer needs images of at least 32 x 32, not {n_bins} x {n_frames}"

@@ -148,10 +148,7 @@ def run_with(network: Network, images: Tensor, changes: Mapping[str, Change]) ->
 def kept_and_lost(
     network: Network, clean: Tensor, corrupted: Tensor, order: Sequence[Unit]
 ) -> tuple[FloatArray, FloatArray]:
-    """Faithfulness and completeness of growing circuits, each of shape (n_pairs, n_sizes).
-
-    ``order`` holds all units; the first enters first.
-    """
+    """Faithfulness and completeness of growing circuits, each of shape (n_pairs, n_sizes)."""
     parts = [part for n in sizes_up_to(len(order)) for part in (order[n:], order[:n])]
     rows = []
     for one, other in zip(clean.split(BATCH), corrupted.split(BATCH), strict=True):

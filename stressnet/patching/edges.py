@@ -27,11 +27,7 @@ _PASSING = (nn.Dropout, nn.Identity)
 
 
 def edge_units(network: nn.Module) -> Units:
-    """All edges; the layer of each is its receiver's input, the label names the sender.
-
-    Raises :class:`ConfigError` for a network without residual stream, or whose blocks do more than
-    add to it.
-    """
+    """All edges; the layer of each is its receiver's input, the label names the sender."""
     roles = {p: role for p, role in roles_of(network).items() if role != "activation"}
     if not roles:
         raise ConfigError("edge: the network has no residual stream; choose other units")

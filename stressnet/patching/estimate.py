@@ -60,10 +60,6 @@ def patch_effects(
 ) -> pd.DataFrame:
     """Change of the scaled logit difference when units take the other image's activation.
 
-    Raises :class:`ConfigError` for images of different shapes, unknown estimators, directions and
-    layers, and units made for images of another shape or for another number of pairs;
-    :class:`ExplainError` for a network that a composite cannot explain.
-
     The network is in evaluation mode, with two logits. Images have the shape (n_pairs, 1, n_bins,
     n_frames), aligned cell by cell; ``batch_size`` of them are in a forward pass. Estimators are of
     :data:`ESTIMATORS` and :data:`stressnet.explain.COMPOSITES`; the path of

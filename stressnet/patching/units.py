@@ -120,11 +120,7 @@ def _attends(module: nn.Module) -> bool:
 def describe_layers(
     network: nn.Module, layers: Iterable[str] | None = None, shape: tuple[int, int] | None = None
 ) -> dict[str, Layer]:
-    """Shapes and positions of inner tensors, in the order in which they are computed.
-
-    By default they are those of :func:`roles_of`, for images of the shape (bins, frames) that the
-    network was built for.
-    """
+    """Shapes and positions of inner tensors, in the order in which they are computed."""
     roles = roles_of(network)
     wanted = list(roles if layers is None else layers)
     caught: dict[str, Tensor] = {}
@@ -287,10 +283,7 @@ def position_units(
 
 
 def head_units(network: nn.Module) -> Units:
-    """Heads of every attention: slices of what its last dense layer reads.
-
-    Raises :class:`ConfigError` if the network has no attention whose heads are known.
-    """
+    """Heads of every attention: slices of what its last dense layer reads."""
     heads: dict[str, int] = {}
     for path, module in network.named_modules():
         n = next((getattr(module, k) for k in ("heads", "num_heads") if hasattr(module, k)), None)

@@ -9,10 +9,7 @@ DEFAULT = "nuclei"
 
 
 def pretrained_folder(name: str = DEFAULT) -> Path:
-    """Checkpoint folder of a shipped network.
-
-    Raises `CheckpointError` if there is none of that name.
-    """
+    """Checkpoint folder of a shipped network."""
     here = Path(str(resources.files("stressnet.pretrained")))
     folder = here / name
     if not (folder / "model.json").is_file():

@@ -36,9 +36,7 @@ def export_quantised(model_path: Path, corpus_path: Path, out: Path) -> dict[str
 
     Returns ``n`` test words, ``agreement`` (the share with the float network's answer), and for the
     file and (``float_``) that in float32 ``bytes``, ``ms`` (median time of a word on one thread)
-    and balanced ``accuracy``. Raises `CheckpointError` if too few words get the float network's
-    answer; also what :func:`stressnet.training.onnx_export.export_onnx` raises; `CorpusError` if
-    the corpus has no words to calibrate or test on.
+    and balanced ``accuracy``.
     """
     require_onnx()
     import onnx

@@ -27,10 +27,7 @@ fence) are clipped to that. The published threshold is not known."""
 
 
 def round_weights(weight: Tensor, bits: int) -> Tensor:
-    """Weights rounded symmetrically, with one scale for each output channel (first dimension).
-
-    Integers are -(2^(b-1) - 1) to 2^(b-1) - 1; the largest weight of a channel gets the last one.
-    """
+    """Weights rounded symmetrically, with one scale for each output channel (first dimension)."""
     top = 2 ** (bits - 1) - 1
     scale = weight.detach().flatten(1).abs().amax(dim=1) / top
     scale = torch.where(scale > 0, scale, 1.0)

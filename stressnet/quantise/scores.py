@@ -164,8 +164,7 @@ def allocate(cost: FloatArray, use: FloatArray, budget: float) -> NDArray[np.int
 
     ``cost`` and ``use``, of shape (n_layers, n_choices), are what is lost if a layer gets a number
     of bits, and what that takes from the budget. Returns the index of each layer's choice, by the
-    branch and bound of HiGHS (``scipy.optimize.milp``). Raises `ConfigError` if no choice is within
-    the budget.
+    branch and bound of HiGHS (``scipy.optimize.milp``).
     """
     from scipy.optimize import LinearConstraint, milp
 

@@ -62,10 +62,7 @@ def fold_batch_norms(model: Network) -> Network:
 
 
 def fold_into_norm(norm: Any, layer: Any, channels: ChannelRanges, bits: int) -> Range:
-    """Give all channels between a LayerNorm and a dense layer one grid, which is returned.
-
-    Apart from rounding, the layer's output is as before.
-    """
+    """Give all channels between a LayerNorm and a dense layer one grid, which is returned."""
     ratio, shift, span = channels.fold(bits)
     norm.weight.div_(ratio)
     norm.bias.div_(ratio).sub_(shift)
@@ -93,10 +90,7 @@ def _round_input(span: Range, bits: int, module: nn.Module, args: tuple[Tensor, 
 
 
 class RoundedAttention(nn.Module):
-    """:class:`stressnet.models.transformer.Attention` whose products read rounded numbers.
-
-    ``ranges`` are those of queries, keys and values, ``grid`` that of the attention weights.
-    """
+    """:class:`stressnet.models.transformer.Attention` whose products read rounded numbers."""
 
     def __init__(
         self, attention: Attention, ranges: Sequence[Range], bits: int, grid: AttentionGrid

@@ -102,10 +102,7 @@ def _resolved_cover(scene: Scene, which: str | None) -> FloatArray | Missing:
 
 
 def _harmonic_limits(scene: Scene) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper limits of the bands of H1 to H10, each (10, n_frames); NaN if unresolved.
-
-    A band reaches a quarter of F0 to either side, and no less than the image is sharp.
-    """
+    """Lower and upper limits of the bands of H1 to H10, each (10, n_frames); NaN if unresolved."""
     f0_hz = scene.f0_at_frames
     f0_hz = np.where(f0_hz >= RESOLVED_FACTOR * scene.resolution_hz, f0_hz, np.nan)
     half_hz = np.clip(f0_hz / 4, scene.resolution_hz / 2, f0_hz / 2)

@@ -90,10 +90,7 @@ class SceneReader:
         return int(self._row(token_id)["image"])
 
     def times(self, token_id: str, *, surroundings: bool = True) -> TokenTimes:
-        """Word, phones, nuclei and syllables, from the word's onset.
-
-        With ``surroundings``, what lies beside the word is looked up in its TextGrid, which costs.
-        """
+        """Word, phones, nuclei and syllables, from the word's onset."""
         row = self._row(token_id)
         beside = self._beside(row) if surroundings else None
         return token_times(self.corpus, token_id, row, beside)
@@ -113,10 +110,7 @@ class SceneReader:
         )
 
     def scene(self, token_id: str, *, surroundings: bool = True) -> Scene:
-        """What region masks are drawn from; a token that Praat could not analyse has no tracks.
-
-        Parameters as of :meth:`times`.
-        """
+        """What region masks are drawn from; a token that Praat could not analyse has no tracks."""
         return Scene(
             times=self.times(token_id, surroundings=surroundings),
             tracks=self._tracks.get(token_id),
@@ -154,11 +148,7 @@ def drawn_on(scenes: Sequence[Scene], draw: Callable[[Scene], Any]) -> Any:
 def token_times(
     corpus: Corpus, token_id: str, row: Any, beside: Sequence[Interval] | None = None
 ) -> TokenTimes:
-    """Word, phones, nuclei and syllables, from the word's onset.
-
-    ``row`` is the token's of ``tokens.parquet``; ``beside`` is what lies before and after the word
-    in the recording.
-    """
+    """Word, phones, nuclei and syllables, from the word's onset."""
     start_s = float(row["start_s"])
     parts = corpus.phone_parts(token_id)
     syllables = [syllable for syllable, _ in parts]

@@ -78,10 +78,7 @@ class Localiser:
         return self._result(self._values[frames], k, hits, area)
 
     def of_cells(self, mask: NDArray, part: slice, *, chance: bool = True) -> FloatArray:
-        """Measures of a region given its mask in a stretch of frames, shape (n, n_bins).
-
-        Without ``chance``, ``pointing_chance``, which costs most, is left out (NaN).
-        """
+        """Measures of a region given its mask in a stretch of frames, shape (n, n_bins)."""
         hard = (mask >= 0.5) & self._sound[part, None]
         k = int(np.count_nonzero(hard))
         if self._void or not 0 < k < self._n:

@@ -51,8 +51,7 @@ def draw_partners(
     vowels, then sex and stressed vowel, then sex: a token without a partner of another group in its
     stratum looks for one in the next. What is left in the end is paired without regard to strata.
     ``block``: partners are drawn among so many tokens neighbouring in duration. Returns a
-    permutation without fixed points. Raises `ConfigError` if there are fewer than two
-    tokens.
+    permutation without fixed points.
     """
     duration = np.asarray(duration_s, dtype=np.float64)
     n = len(duration)

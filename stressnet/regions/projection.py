@@ -98,9 +98,6 @@ def project_map(
     class would be what it has no reason for. ``positive_for`` is the class for which the map's
     positive values speak (INITIAL for the logit difference INITIAL - FINAL), None if the map is of
     the token's own class already.
-
-    Raises `ConfigError` if the token's stress is unknown, a map has another shape or values that
-    are not finite, or a null is unknown.
     """
     check_names("null", shifts, SHIFTS)
     chosen = get_regions(regions)

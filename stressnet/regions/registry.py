@@ -135,13 +135,7 @@ def add(new: Region) -> None:
 
 
 def load_regions(path: Path | str) -> list[str]:
-    """Run a Python file that registers regions, once per process; give their names.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or run, or registers nothing.
-    """
+    """Run a Python file that registers regions, once per process; give their names."""
     file = Path(path).resolve()
     if file in _LOADED:
         return _LOADED[file]
@@ -165,10 +159,7 @@ _LOADED: dict[Path, list[str]] = {}
 
 
 def get_regions(names: Iterable[str] | None = None, n_syllables: int = 2) -> list[Region]:
-    """Regions by name, or all those of words of up to so many syllables.
-
-    A name that is unknown is a `ConfigError` that lists them.
-    """
+    """Regions by name, or all those of words of up to so many syllables."""
     if names is None:
         return [region for region in REGIONS.values() if region.from_syllables <= n_syllables]
     names = list(names)

@@ -68,11 +68,6 @@ class TokenTimes:
             Index of every syllable's first phone.
         word : Interval, optional
             The word if it is not exactly its phones.
-
-        Raises
-        ------
-        ConfigError
-            If the indices do not describe at least two syllables.
         """
         ends = [*starts[1:], len(phones)]
         inside = [a <= n < b for a, n, b in zip(starts, nuclei, ends, strict=False)]
@@ -140,11 +135,6 @@ class BandRule:
         bandwidth that the tracker reports, up to ``max_half_width_hz``. Reported bandwidths are
         unreliable (Burris et al. 2014), so a fixed width is the default; it follows what human
         labellers differ by and what the image resolves.
-
-    Raises
-    ------
-    ConfigError
-        If the kind is unknown or a width is not positive.
     """
 
     kind: Literal["fixed-hz", "fixed-bins", "bandwidth"] = "fixed-hz"
@@ -238,10 +228,7 @@ class Scene:
 
     @cached_property
     def formant_bands(self) -> FloatArray:
-        """Masks of bands around F1 to F4 over all frames, shape (4, n_bins, n_frames).
-
-        Zero in frames where the formant was not found.
-        """
+        """Masks of bands around F1 to F4 over all frames, shape (4, n_bins, n_frames)."""
         frequency_hz, half_hz = self.formants_at_frames
         return self.in_band(frequency_hz - half_hz, frequency_hz + half_hz)
 
@@ -263,30 +250,21 @@ class Scene:
         return np.stack([self.in_time(nucleus) for nucleus in self.times.nuclei])
 
     def in_time(self, *intervals: Interval) -> FloatArray:
-        """Which part of each frame lies in any of the intervals, shape (n_frames,).
-
-        Padding belongs to no interval.
-        """
+        """Which part of each frame lies in any of the intervals, shape (n_frames,)."""
         starts = np.array([i.start_s for i in intervals])[:, None]
         ends = np.array([i.end_s for i in intervals])[:, None]
         covered = _cover(self._time_edges, starts, ends).sum(axis=0)
         return np.minimum(covered, 1.0) * self.sound
 
     def in_band(self, low_hz: FloatArray | float, high_hz: FloatArray | float) -> FloatArray:
-        """Which part of each bin lies between two frequencies; NaN where there is no band.
-
-        Numbers give the shape (n_bins,), arrays of the shape (..., n) give (..., n_bins, n).
-        """
+        """Which part of each bin lies between two frequencies; NaN where there is no band."""
         low, high = np.asarray(low_hz, dtype=float), np.asarray(high_hz, dtype=float)
         if low.ndim == 0:
             return _cover(self._frequency_edges, low, high)
         return np.moveaxis(_cover(self._frequency_edges, low[..., None], high[..., None]), -1, -2)
 
     def once(self, key: object, make: Callable[[], Made]) -> Made:
-        """``make()``, computed once for this scene; later calls with the key return the same.
-
-        For what several regions share, e.g. the bands from which those of single vowels are cut.
-        """
+        """``make()``, computed once for this scene; later calls with the key return the same."""
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]

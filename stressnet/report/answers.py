@@ -164,10 +164,7 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
 
 
 def patching_sentences(tables: dict[str, pd.DataFrame], network: str, kind: str) -> list[str]:
-    """Where in a network the decision is, how few units carry it, and how true estimates are.
-
-    ``kind`` is that of the units that the page's first figure shows.
-    """
+    """Where in a network the decision is, how few units carry it, and how true estimates are."""
     own = {name: table[table["network"] == network] for name, table in tables.items()}
     places = own["places"][own["places"]["kind"] == kind]
     rows = places[(places["cue"] != NULL) & places["share"].notna()]

@@ -37,8 +37,7 @@ def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """Rows of the panels, with column ``title``; of several baselines the first.
 
     A table without any metric of :data:`PANELS` (only others were asked for) gets a panel for each
-    metric it has, as many as :data:`PANELS` at most. Raises `ConfigError` if the table is empty or
-    lacks a column.
+    metric it has, as many as :data:`PANELS` at most.
     """
     require_columns(summary, _COLUMNS, "table of metrics")
     measured = list(dict.fromkeys(zip(summary["metric"], summary["over"], strict=True)))

@@ -333,10 +333,7 @@ def within_words(scores: pd.DataFrame) -> list[str]:
 def groups_table(
     groups: pd.DataFrame, name: str, spoken: str = ENGLISH, contrast: Contrast = STRESS
 ) -> Table:
-    """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers.
-
-    `spoken` is the code of the language, which says what vowels are reduced.
-    """
+    """Balanced accuracy of one network by sex, unstressed vowel and what is known of speakers."""
     chosen = groups[(groups["metric"] == "balanced_accuracy") & (groups["model"] == name)]
     pairs = chosen["test_set"] == "minimal_pairs"  # other sets hold known or new speakers only
     vowels = " or ".join(dict.fromkeys(map(bare, language(spoken).reduced)))

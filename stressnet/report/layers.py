@@ -277,10 +277,7 @@ def draw_tier(
 
 
 def draw_boundaries(top: Ax, bottom: Ax, times_s: Sequence[float], *, strong: bool = False) -> None:
-    """Thin vertical lines from the top of one panel to the bottom of another, gaps included.
-
-    Positions of the panels must be final; times outside their common axis are left out.
-    """
+    """Thin vertical lines from the top of one panel to the bottom of another, gaps included."""
     figure = top.figure
     transform = blended_transform_factory(top.transData, figure.transFigure)
     y = [bottom.get_position().y0, top.get_position().y1]

@@ -48,8 +48,7 @@ def write_report(
 
     ``coefficients`` (of cue-baselines), ``claims`` (of stats) and ``patching`` (the folder) are
     what else is to be shown. ``model_folder``: checkpoint folder with ``metrics.csv``; without it
-    (or without the file) the page says that success is unknown. Raises `CorpusError` if run or
-    corpus cannot be opened, do not belong together, or ``out`` cannot be written.
+    (or without the file) the page says that success is unknown.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
     opened, out = RelevanceRun.open(run), Path(out)

@@ -38,10 +38,7 @@ def _diverging() -> Colormap:
 
 @style()
 def plot_places(places: pd.DataFrame, kind: str) -> Figure:
-    """Share of the decision that each unit of each layer carries; a panel per network and cue.
-
-    ``places`` is of :func:`stressnet.patching.agreement.mean_effects`.
-    """
+    """Share of the decision that each unit of each layer carries; a panel per network and cue."""
     rows = places[(places["kind"] == kind) & (places["cue"] != NULL)]
     parts: list[Any] = list(rows.groupby(["network", "cue"], sort=False))[:MAX_PANELS]
     titles = [n if cue == STRESS else f"{n}: {cue}" for (n, cue), _ in parts]

@@ -11,11 +11,7 @@ MEASURES = {"balanced_accuracy": "balanced accuracy", "agreement": "same answer 
 
 
 def plot_cost(cost: pd.DataFrame) -> Figure:
-    """Balanced accuracy and agreement with the float network against mean bits, per score.
-
-    ``cost``: ``cost.parquet`` of ``stressnet quantise``; random plans are averaged. The band is the
-    interval of the first score.
-    """
+    """Balanced accuracy and agreement with the float network against mean bits, per score."""
     rows = cost[cost["test_set"] == TOGETHER]
     pairs = [(name, measure) for name in rows["network"].unique() for measure in MEASURES]
     titles = [f"{name}: {MEASURES[measure]}" for name, measure in pairs]

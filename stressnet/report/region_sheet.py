@@ -52,8 +52,7 @@ def draw_regions(
 
     ``token``: part of the token's id; if empty, the token that has most regions among the first
     ones. ``preset``: spectrogram preset; the first of the corpus if left out. ``names``: regions to
-    draw; all if empty. Raises `CorpusError` if there is no such token or preset; `ConfigError` if
-    the file's format is unknown.
+    draw; all if empty.
     """
     if figure_path.suffix.removeprefix(".") not in FORMATS:
         raise ConfigError(f"{figure_path}: figures are written as {', '.join(FORMATS)}")

@@ -40,10 +40,7 @@ TOKEN_COLUMNS = ("token_id", "map_index", "stress")
 
 
 def probability_of(row: Mapping[Hashable, Any] | pd.Series, contrast: Contrast = STRESS) -> float:
-    """Probability of the class that a row of ``tokens.parquet`` says was predicted.
-
-    Of longer words only that of the token's class is known; it is nan where another was predicted.
-    """
+    """Probability of the class that a row of ``tokens.parquet`` says was predicted."""
     said = row[contrast.predicted]
     if contrast.p in row:
         p = float(row[contrast.p])

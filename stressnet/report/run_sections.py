@@ -46,10 +46,7 @@ class Sources:
         text: str,
         spoken: str | None = None,
     ) -> Picture:
-        """Write a figure and its numbers unless they are there; the block that shows them.
-
-        They name the language of the corpus, or ``spoken``.
-        """
+        """Write a figure and its numbers unless they are there; the block that shows them."""
         name += self.suffix
         figure, data = (None, None) if name in self.made else draw()
         text, spoken = f"{text} {self.origin}".strip(), spoken or self.corpus.language

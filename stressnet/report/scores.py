@@ -114,11 +114,7 @@ def plot_accuracy(metrics: pd.DataFrame, *, width: Width = "page") -> Figure:
 def plot_confusion(
     predictions: pd.DataFrame, *, width: Width = "page", contrast: Contrast = STRESS
 ) -> Figure:
-    """How often each class was heard as each, one small matrix per test set.
-
-    ``predictions``: ``split``, the true class (``stress_true`` or ``stress``) and
-    ``stress_predicted``.
-    """
+    """How often each class was heard as each, one small matrix per test set."""
     truth = contrast.true if contrast.true in predictions.columns else contrast.column
     require_columns(predictions, ("split", truth, contrast.predicted), "table of predictions")
     classes = contrast.among(predictions[truth])

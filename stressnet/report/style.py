@@ -80,10 +80,7 @@ def style() -> Iterator[None]:
 
 
 def width_in(width: Width) -> float:
-    """A figure width in inches, by name (:data:`WIDTHS_IN`) or as a number.
-
-    Raises `ConfigError` if the name is unknown or the number is no useful width.
-    """
+    """A figure width in inches, by name (:data:`WIDTHS_IN`) or as a number."""
     if isinstance(width, str):
         check_names("figure width", [width], WIDTHS_IN)
         return WIDTHS_IN[width]

@@ -43,8 +43,7 @@ def vowel_table(corpus: Corpus, run: RelevanceRun) -> pd.DataFrame:
     Returns one row per nucleus whose token's stress is known: ``token_id``, ``word``, ``speaker``,
     ``stress``, ``syllable`` (1 or 2), ``vowel`` (ARPAbet, with its digit if it is a schwa),
     ``stressed``, ``f1_hz``, ``f2_hz`` (medians over the middle half; NaN if not measured),
-    ``density``, ``null_density``. Raises `CorpusError` if the corpus has no tracks or the run no
-    such table.
+    ``density``, ``null_density``.
     """
     if run.relevance is None:
         raise CorpusError(f"{run.path}: has no relevance.parquet; run explain again")

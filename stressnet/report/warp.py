@@ -70,8 +70,7 @@ def warped_means(
     """Mean relevance of the tokens of each class, warped to common landmarks.
 
     ``max_tokens``: per class; of more, a random sample. Returns INITIAL before FINAL; a class
-    without tokens is left out. Raises `CorpusError` if corpus and run do not belong together;
-    `ConfigError` if no token's stress is known.
+    without tokens is left out.
     """
     contrast = corpus.contrast
     table = run.tokens[["token_id", "map_index", contrast.predicted]].merge(

@@ -239,11 +239,7 @@ def _titles(word: WordData, total: float) -> list[list[_Piece]]:
 
 
 def draw_word(run: Path, token_id: str, figure: Path) -> Path:
-    """Draw one token of a run.
-
-    ``token_id``: a token's id or a part of it that only one token has. Raises `CorpusError` if no
-    token or more than one matches.
-    """
+    """Draw one token of a run."""
     opened = RelevanceRun.find(run)
     ids = opened.tokens["token_id"]
     matches = [i for i in ids if i == token_id] or [i for i in ids if token_id in i]

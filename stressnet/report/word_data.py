@@ -71,11 +71,7 @@ class WordData:
 
 
 def word_data(corpus: Corpus, run: RelevanceRun | None, token_id: str) -> WordData:
-    """Gather what a word's picture shows; without a run a picture without relevance.
-
-    Raises `CorpusError` if the corpus or the run lacks the token, or the run was made on other
-    spectrograms than the corpus holds.
-    """
+    """Gather what a word's picture shows; without a run a picture without relevance."""
     rows = corpus.tokens[corpus.tokens["token_id"] == token_id]
     if rows.empty:
         raise CorpusError(f"{corpus.path}: no token '{token_id}'; see tokens.parquet")

@@ -12,11 +12,7 @@ from stressnet.errors import CorpusError
 
 
 def open_array(path: Path) -> NDArray:
-    """An array that stays on disk until it is used.
-
-    Raises `CorpusError` if the file is missing, shorter than its header says, no array, or of
-    Python objects.
-    """
+    """An array that stays on disk until it is used."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:

@@ -19,11 +19,7 @@ _OPENERS: dict[str, Callable[[Path], Any]] = {
 
 
 def check_files(folder: Path) -> None:
-    """Look at the tables and arrays that a folder's manifest lists, as far as they are there.
-
-    Whoever reads the folder checks its kind, and says what is missing. Raises `CorpusError` if one
-    is damaged, or lies outside the folder.
-    """
+    """Look at the tables and arrays that a folder's manifest lists, as far as they are there."""
     try:
         manifest = read_json(folder / FILE_NAME)
     except CorpusError:

@@ -63,12 +63,6 @@ class RunFolder:
         Items that failed or look odd; written as ``failures.csv`` however the command ends.
     has_failures : bool
         Whether the table is written even if it is empty.
-
-    Raises
-    ------
-    FolderError
-        If the folder is or touches an input, holds something else, cannot be written, or another
-        process writes it.
     """
 
     def __init__(
@@ -144,13 +138,6 @@ class RunFolder:
         -------
         bool
             Whether the folder already holds the finished result (only with ``reuse``).
-
-        Raises
-        ------
-        FolderError
-            If the folder holds another result and may not be replaced, or cannot be written.
-        DryRun
-            Instead of beginning, if asked for.
         """
         if isinstance(config, Mapping):
             content = given = dict(config)
@@ -281,10 +268,7 @@ class RunFolder:
         return folder
 
     def table(self, name: str, frame: pd.DataFrame, **how: Any) -> Path:
-        """Write a table as Parquet or CSV, by its name; it appears whole or not at all.
-
-        ``how`` is for :meth:`pandas.DataFrame.to_csv`, e.g. ``float_format``.
-        """
+        """Write a table as Parquet or CSV, by its name; it appears whole or not at all."""
         from stressnet.runs.tables import write_csv, write_parquet
 
         path = self.file(name)
@@ -307,10 +291,7 @@ class RunFolder:
         return self.path / name
 
     def folder(self, name: str, kind: str, *, writes: bool = True) -> RunFolder:
-        """A run folder within this one, e.g. the model of one seed; finished ones are kept.
-
-        ``writes`` is False in processes of a distributed training that only compute.
-        """
+        """A run folder within this one, e.g. the model of one seed; finished ones are kept."""
         if writes:
             self._register(f"{name}/")
         return RunFolder(self.path / name, kind, reuse=True, work=self.work)

@@ -43,10 +43,7 @@ class Held:
 
     @classmethod
     def read(cls, path: Path, kind: str = "") -> Self:
-        """Look at a folder without changing it; ``kind`` is left out where any will do.
-
-        Raises `FolderError` if it is of another kind, or none of ours.
-        """
+        """Look at a folder without changing it; ``kind`` is left out where any will do."""
         if path.is_file():
             raise FolderError(f"{path}: is a file; choose a new folder")
         if not path.is_dir() or all(p.name == f".{REQUEST}.part" for p in path.iterdir()):

@@ -34,10 +34,7 @@ class Results(Mapping[str, Any]):
 
 
 class Journal:
-    """Append-only record of finished items in a file, which is made if missing.
-
-    ``done`` has the last recorded result of each item, from earlier runs and this one.
-    """
+    """Append-only record of finished items in a file, which is made if missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -112,10 +112,7 @@ def _value_type(hint: Any) -> tuple[type, bool]:
 
 
 def make_config(config: type, values: Mapping[str, Any]) -> Any:
-    """A config from values by field name, checked; lists become tuples, text becomes paths.
-
-    Raises `ConfigError` if a name is unknown or a value is of the wrong type or out of range.
-    """
+    """A config from values by field name, checked; lists become tuples, text becomes paths."""
     known: dict[str, Option] = {item.name: item for item in options_of(config)}
     rest = {item.name for item in fields(config)} - set(known)
     checked = {}

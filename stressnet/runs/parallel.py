@@ -82,9 +82,6 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     """Workers of the ``dask.distributed`` cluster of a scheduler, e.g. ``tcp://10.0.0.1:8786``.
 
     The second value says how many work at a time now.
-
-    Raises `MissingPartError` if ``distributed`` is not installed, `StressnetError` if no scheduler
-    answers there.
     """
     try:
         from distributed import Client
@@ -112,8 +109,7 @@ def in_order(
 
     The function is defined at a module's top level, so that other processes can import it. ``jobs``
     are workers to keep busy; 1 works in this process unless there is an executor, which is used
-    instead of a pool of its own, see :func:`worker_pool`. Raises `StressnetError` if a worker
-    process died.
+    instead of a pool of its own, see :func:`worker_pool`.
     """
     waiting: deque[Future[Result]] = deque()
     with worker_pool(jobs) if executor is None else nullcontext(executor) as pool:

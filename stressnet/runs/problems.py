@@ -43,10 +43,7 @@ def warnings_about(item: str, stage: str, reasons: Iterable[str]) -> list[Proble
 
 
 def write_rows(path: Path, kind: type, rows: Iterable[Any]) -> None:
-    """Write rows of a dataclass as CSV; an empty table has its header all the same.
-
-    People open it in spreadsheets, so names that would be formulas there are made harmless.
-    """
+    """Write rows of a dataclass as CSV; an empty table has its header all the same."""
     # Names of files may be of another encoding.
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         names = [field.name for field in fields(kind)]

@@ -123,18 +123,6 @@ class Stage:
             Replace a folder of the same kind.
         jobs, device, progress, executor
             See :class:`stressnet.runs.work.Work`.
-
-        Raises
-        ------
-        ConfigError
-            If an option is wrong, options contradict each other, or a name is unknown.
-        CorpusError
-            If a folder that is read is damaged, of another kind, or of another corpus than the
-            rest; or if nothing is left to work on.
-        CheckpointError
-            If a network is damaged or does not fit the corpus.
-        FolderError
-            If the output folder holds something else or cannot be written.
         """
         if config is not None and options:
             raise ConfigError(f"{self.name}: give a config or its fields, not both")
@@ -148,10 +136,7 @@ class Stage:
     def execute(
         self, given: Sequence[Any], out: Any, config: Any, work: Work, **asked: bool
     ) -> tuple[Any, RunFolder | None]:
-        """The command's result, and the run folder if it writes one.
-
-        What is asked of the folder is ``overwrite`` and ``dry_run``.
-        """
+        """The command's result, and the run folder if it writes one."""
         if len(given) != len(self.inputs):
             names = ", ".join(one.name for one in self.inputs)
             raise ConfigError(f"{self.name}: takes {names or 'no input'}, got {len(given)}")

@@ -128,10 +128,7 @@ def no_formulas(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 class WholeTable(ABC):
-    """A Parquet file written part by part, which appears whole or not at all.
-
-    As a context manager it gives the file its name at the end, or leaves nothing after an error.
-    """
+    """A Parquet file written part by part, which appears whole or not at all."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -40,10 +40,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, total: int | None = None, unit: str = "it") -> Iterator[tqdm]:
-        """A stage with a bar; the bar's ``update`` counts finished items.
-
-        On a terminal the bar moves; into a file only the finished state is written.
-        """
+        """A stage with a bar; the bar's ``update`` counts finished items."""
         from tqdm import tqdm
 
         name = shown(name)

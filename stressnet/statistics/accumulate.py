@@ -33,11 +33,7 @@ MAX_DURATION_S = 10.0
 
 @dataclass(frozen=True)
 class NetworkRuns:
-    """The runs of one network, one per training seed, and what their tokens are like.
-
-    ``word_column`` says what counts as one word; ``levels`` are those that occur, per stratum;
-    ``n_tokens`` is that of the largest run.
-    """
+    """The runs of one network, one per training seed, and what their tokens are like."""
 
     name: str
     runs: tuple[RunTables, ...]
@@ -63,13 +59,7 @@ def scan(
     strata: Sequence[str],
     word_unit: str = "family",
 ) -> NetworkRuns:
-    """Walk once along the tokens of a network's runs.
-
-    ``word_unit`` is the column that says what counts as one word: ``family`` (forms of a lemma are
-    one word) or ``word``; where the runs lack a family, the word is taken. Raises
-    :class:`ConfigError` if a seed occurs twice, or a stratum is unknown, has no level, or too many;
-    :class:`CorpusError` if a token lacks speaker or word.
-    """
+    """Walk once along the tokens of a network's runs."""
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"network '{name}' has two runs of one training seed; number them apart")
     available = [c for c in runs[0].token_columns if all(c in r.token_columns for r in runs)]
@@ -239,11 +229,7 @@ def accumulate(
     jobs: Sequence[tuple[str, str]],
     advance: Callable[[int], object] = lambda n: None,
 ) -> dict[tuple[str, str], Samples]:
-    """Sum some jobs of a plan in one pass over a network's runs.
-
-    ``advance`` is told the number of tokens done, block by block. Raises :class:`CorpusError` if a
-    run's tables are damaged or not in one order.
-    """
+    """Sum some jobs of a plan in one pass over a network's runs."""
     sums: dict[tuple[str, str], Samples] = {}
     for measure, stratum in jobs:
         sums[measure, stratum] = {

@@ -140,11 +140,7 @@ def open_analysis(path: Path) -> StatsConfig:
 
 
 def read_config(path: Path) -> StatsConfig:
-    """Read and check a TOML file.
-
-    Raises :class:`ConfigError` if it cannot be read, or an entry is unknown, missing, or of another
-    type.
-    """
+    """Read and check a TOML file."""
     return parse_config(read_toml(path, ConfigError), path)
 
 

@@ -24,10 +24,7 @@ DEFAULT_MEASURES = (
 
 
 def by_class(config: StatsConfig) -> tuple[StatsConfig, Contrast]:
-    """The analysis and what its runs tell apart, whose classes enter strata, claims and models.
-
-    Raises :class:`ConfigError` if the runs are of several contrasts.
-    """
+    """The analysis and what its runs tell apart, whose classes enter strata, claims and models."""
     manifests = (read_manifest(Path(entry.path), "relevance") for entry in config.run)
     contrast, *others = dict.fromkeys(Contrast.in_manifest(m["parameters"]) for m in manifests)
     if others:
@@ -45,11 +42,7 @@ def by_class(config: StatsConfig) -> tuple[StatsConfig, Contrast]:
 
 
 def networks_of(config: StatsConfig, problems: list[Problem]) -> list[NetworkRuns]:
-    """The networks of an analysis, their runs read through once.
-
-    Default strata that a run cannot have are left out and added to ``problems``; a stratum that the
-    configuration names and that cannot be had is a :class:`ConfigError`.
-    """
+    """The networks of an analysis, their runs read through once."""
     return [_scan(name, runs, config, problems) for name, runs in networks_by_label(config).items()]
 
 

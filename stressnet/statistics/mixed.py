@@ -116,11 +116,7 @@ class Fit:
 
 
 def fit(model: Design) -> Fit:
-    """Fit a model by restricted maximum likelihood.
-
-    A model with fewer than five speakers or words is not fitted: ``converged`` is False and the
-    message says why.
-    """
+    """Fit a model by restricted maximum likelihood."""
     names = ("Intercept", *model.terms)
     for group in GROUPS:
         n = model.data[group].nunique()
@@ -245,10 +241,7 @@ def _deviance(theta: FloatArray, crossed: _Crossed) -> float:
 def profile(
     y: FloatArray, x: FloatArray, groups: Sequence[NDArray[Any]]
 ) -> tuple[FloatArray, float]:
-    """Where the restricted likelihood of crossed random intercepts has its maximum, and its log.
-
-    The place is the standard deviations relative to the residual's, shape (n_groups,).
-    """
+    """Where the restricted likelihood of crossed random intercepts has its maximum, and its log."""
     crossed = _Crossed(y, x, groups)
     best = minimize(
         _deviance,

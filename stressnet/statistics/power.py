@@ -34,11 +34,7 @@ GROWS = {"all": (1, 1, 1), "words": (0, 1, 1), "speakers": (1, 0, 1)}
 
 @dataclass(frozen=True)
 class Study:
-    """A mean over tokens, and where its variance comes from.
-
-    ``variances`` and ``effective`` numbers are of speakers, words and tokens, shape (3,);
-    ``counts`` is how many there are.
-    """
+    """A mean over tokens, and where its variance comes from."""
 
     mean: float
     variances: FloatArray
@@ -68,10 +64,7 @@ class Study:
         return cls(float(y.mean()), variances, effective, (counts[0], counts[1], counts[2]))
 
     def power(self, distance: float, times: float = 1.0, grows: str = "all") -> float:
-        """Chance to show that the mean lies above a margin from which it is so far.
-
-        The study is so many ``times`` as large in what :data:`GROWS` names.
-        """
+        """Chance to show that the mean lies above a margin from which it is so far."""
         effective = self.effective * np.where(GROWS[grows], times, 1.0)
         parts = self.variances / effective
         error = np.sqrt(parts.sum())

@@ -192,11 +192,7 @@ class RunTables:
 
 
 def open_run(path: Path, corpus: Path | None = None, corpus_name: str | None = None) -> RunTables:
-    """A finished run with its corpus, where that is still to be found.
-
-    The corpus goes by its recipe's name if none is given. Raises :class:`CorpusError` if the run or
-    a corpus that was named is not finished.
-    """
+    """A finished run with its corpus, where that is still to be found."""
     check_files(path)
     manifest = read_manifest(path, "relevance")
     place = corpus or Path(str(manifest["parameters"].get("corpus", "")))
@@ -314,11 +310,7 @@ class Walk:
 
 
 class Alongside:
-    """Matrices of another table for given tokens, missing where that table lacks a token.
-
-    ``blocks`` are ids of tokens, in the order in which they will be asked for, with matrices
-    (n_tokens, n_regions).
-    """
+    """Matrices of another table for given tokens, missing where that table lacks a token."""
 
     def __init__(self, blocks: Iterator[tuple[Names, dict[str, FloatArray]]]) -> None:
         self._blocks = blocks

@@ -222,10 +222,7 @@ def _checked(
 def _matrices(
     table: pd.DataFrame, measures: Sequence[str]
 ) -> tuple[TokenCodes, Clusters, list[str], dict[str, FloatArray], pd.DataFrame]:
-    """Tokens' clusters, and measures as matrices (n_tokens, n_regions).
-
-    Regions come in order of appearance; the last result has one row per token.
-    """
+    """Tokens' clusters, and measures as matrices (n_tokens, n_regions)."""
     token, ids = pd.factorize(table["token_id"])
     region, names = pd.factorize(table["region"])
     wanted = [*measures, *(f"null_{m}" for m in measures if f"null_{m}" in table.columns)]

@@ -47,10 +47,7 @@ CLUSTERS = ("speakers", "words")  # Kinds of clusters that are crossed
 
 @dataclass(frozen=True)
 class Clusters:
-    """Who can speak and what can be said, by sorted names.
-
-    ``cells`` are pairs of speaker and word code that occur, if no more than :data:`CELL_LIMIT`.
-    """
+    """Who can speak and what can be said, by sorted names."""
 
     speakers: tuple[str, ...]
     words: tuple[str, ...]
@@ -121,10 +118,7 @@ class TokenCodes:
 
 
 class StratifiedSums:
-    """Sums of one sample in several disjoint groups of tokens, e.g. the levels of a stratum.
-
-    ``n_quantities`` tuples of columns are treated alike (regions, pairs of regions).
-    """
+    """Sums of one sample in several disjoint groups of tokens, e.g. the levels of a stratum."""
 
     def __init__(
         self, clusters: Clusters, n_levels: int, n_quantities: int, n_members: int
@@ -144,11 +138,7 @@ class StratifiedSums:
         return 8 * n_levels * (1 + n_members) * n_quantities * sum(clusters.sizes.values())
 
     def add(self, codes: TokenCodes, level: Codes, members: Sequence[FloatArray]) -> None:
-        """Add a block of tokens.
-
-        ``level`` are their groups; tokens with a negative number belong to none. ``members``, the
-        sample's columns, have shape (n_tokens, n_quantities).
-        """
+        """Add a block of tokens."""
         inside = level >= 0
         if not inside.any():
             return
@@ -188,20 +178,13 @@ class StratifiedSums:
 
 @dataclass(frozen=True)
 class SampleSums:
-    """Sums of one sample in one group of tokens.
-
-    ``tables`` hold counts and sums per kind of cluster (``speakers``, ``words``, ``cells``,
-    ``seeds``), each of shape (n_clusters, 1 + n_members, n_quantities).
-    """
+    """Sums of one sample in one group of tokens."""
 
     tables: dict[str, FloatArray]
 
     @property
     def counts(self) -> dict[str, NDArray[np.intp]]:
-        """``n_tokens``, ``n_words``, ``n_speakers``, ``n_seeds`` of each quantity.
-
-        With several seeds, tokens count once: the largest number that any seed explained.
-        """
+        """``n_tokens``, ``n_words``, ``n_speakers``, ``n_seeds`` of each quantity."""
         return {
             "n_tokens": self.tables["seeds"][:, 0].max(axis=0).astype(np.intp),
             "n_words": (self.tables["words"][:, 0] > 0).sum(axis=0),
@@ -270,10 +253,7 @@ class SampleSums:
 
 @dataclass(frozen=True)
 class Part:
-    """An estimate, those of each seed, and what each cluster contributes and weighs.
-
-    ``draws`` is the part of the third and further members, a pair of them per draw of a null.
-    """
+    """An estimate, those of each seed, and what each cluster contributes and weighs."""
 
     value: FloatArray
     seeds: FloatArray

@@ -174,11 +174,7 @@ def part_of_speech_audit(
     words: ArrayLike,
     **draws: int,
 ) -> PartOfSpeechAudit:
-    """Compare tokens whose stress is and is not that of their part of speech.
-
-    ``uses`` says which tokens are nouns and which verbs; all other parameters are those of
-    :func:`stressnet.training.metrics.evaluate`.
-    """
+    """Compare tokens whose stress is and is not that of their part of speech."""
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     is_noun = np.array([use is Use.NOUN for use in uses], dtype=bool)
     congruent = is_noun == is_initial

@@ -41,12 +41,7 @@ _RANGE = (math.log(0.05), math.log(20.0))
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and a temperature for logit differences, and what they were fitted on.
-
-    ``n`` tokens, both classes weighing the same if ``balanced``; losses are their mean negative log
-    likelihood in nats at the threshold, without and with the temperature, weighted alike.
-    ``weights_sha256`` is the hash of the weights it belongs to.
-    """
+    """A threshold and a temperature for logit differences, and what they were fitted on."""
 
     temperature: float
     balanced: bool
@@ -192,10 +187,7 @@ def calibration_of(network: TrainedNetwork) -> Calibration:
 
 
 def load_calibration(folder: Path, weights_sha256: str) -> Calibration | None:
-    """The calibration stored with a checkpoint, whose weights have that hash; None without one.
-
-    Raises :class:`CheckpointError` if the file is damaged or belongs to other weights.
-    """
+    """The calibration stored with a checkpoint, whose weights have that hash; None without one."""
     path = folder / FILE_NAME
     if not path.is_file():
         return None

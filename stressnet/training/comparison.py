@@ -74,10 +74,7 @@ def compare_with_cues(
     n_resamples: int,
     contrast: Contrast = STRESS,
 ) -> list[dict[str, Any]]:
-    """Rows of ``comparisons.csv``: networks against a baseline of cues on every test set.
-
-    Tokens without cues are left out.
-    """
+    """Rows of ``comparisons.csv``: networks against a baseline of cues on every test set."""
     first, second = (f"logit_{key}" for key in contrast.keys)
     rows = []
     for name, answers in networks.items():

@@ -50,10 +50,7 @@ _USUAL_TREES = 150  # where validation cannot decide
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classifier on the cues in ``columns``, logistic regression or gradient boosting.
-
-    ``kind`` is ``majority``, ``single cue``, ``cue group`` or ``several cues``.
-    """
+    """A classifier on the cues in ``columns``, logistic regression or gradient boosting."""
 
     name: str
     kind: str
@@ -88,10 +85,7 @@ class CueData:
 
 
 def cue_data(table: pd.DataFrame, contrast: Contrast = STRESS) -> CueData:
-    """Labelled tokens of ``cues.parquet``.
-
-    Raises :class:`ConfigError` if a contrast is missing, or the training split lacks a class.
-    """
+    """Labelled tokens of ``cues.parquet``."""
     missing = [column for column in predictors(contrast.column) if column not in table.columns]
     if missing:
         raise ConfigError(f"the table of cues lacks {missing[0]}; measure the corpus again")
@@ -214,10 +208,7 @@ def _fit_boosting(
 
 
 def predictions_of(fitted: Fitted, data: CueData) -> pd.DataFrame:
-    """Predictions for validation and all test sets, as a network's ``predictions.parquet``.
-
-    The two logits are half the log odds of INITIAL and its negative.
-    """
+    """Predictions for validation and all test sets, as a network's ``predictions.parquet``."""
     rows = data.rows([VALID, *TEST_SPLITS])
     half = fitted.logits(data, rows) / 2.0
     table = data.table.iloc[rows]

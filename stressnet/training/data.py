@@ -200,10 +200,7 @@ _BATCH = 128  # images at a time; does not change the result beyond rounding
 def predict_logits(
     model: nn.Module, data: StressData, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Logits of the tokens at some positions, shape (n, n_classes), float32.
-
-    The model maps ``(batch, 1, n_bins, n_frames)`` to ``(batch, n_classes)``; its mode is restored.
-    """
+    """Logits of the tokens at some positions, shape (n, n_classes), float32."""
     first = next(model.parameters())
     was_training = model.training
     model.eval()

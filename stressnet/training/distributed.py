@@ -84,10 +84,7 @@ class World:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """Take part in the run that torchrun started; a single process where there was no torchrun.
-
-    ``device`` is ``cpu``, or ``cuda`` for one GPU per process.
-    """
+    """Take part in the run that torchrun started; a single process where there was no torchrun."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World(device=device)
         return

@@ -42,10 +42,7 @@ is never said; F1 is the harmonic mean of precision and recall."""
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a set of predictions fares: numbers of tokens and clusters, and ``metrics`` by name.
-
-    ``majority_rate`` is the accuracy of always saying the more frequent class; nan for no tokens.
-    """
+    """How a set of predictions fares: numbers of tokens and clusters, and ``metrics`` by name."""
 
     n: int
     n_initial: int

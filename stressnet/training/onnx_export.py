@@ -108,9 +108,7 @@ def run_onnx(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
 def read_network(path: Path | str, device: str = "cpu") -> TrainedNetwork:
     """A network that answers: a checkpoint folder, or a file that ``stressnet export`` wrote.
 
-    A file answers by onnxruntime, on the CPU, and cannot be explained. Raises what
-    :meth:`TrainedNetwork.of_any_length` does, and :class:`CheckpointError` if the file is missing,
-    damaged, or from elsewhere.
+    A file answers by onnxruntime, on the CPU, and cannot be explained.
     """
     path = Path(path)
     if path.suffix != ".onnx" or path.is_dir():

@@ -48,10 +48,7 @@ def parts_of_frames(tokens: pd.DataFrame, time_s: ArrayLike) -> NDArray[np.int8]
 
 
 def moved(parts: Tensor, images: Tensor, draws: Draws) -> Tensor:
-    """Parts after the changes in time that :func:`stressnet.training.augment.augment` makes.
-
-    ``parts`` have shape (batch, n_frames); ``images`` are those before any change.
-    """
+    """Parts after the changes in time that :func:`stressnet.training.augment.augment` makes."""
     parts = parts.long()
     known = (parts != UNKNOWN).all(dim=1)
     shares = functional.one_hot(parts.clamp_min(OUTSIDE), N_PARTS).float()

@@ -188,8 +188,7 @@ def read_recipe(path: Path) -> TrainConfig:
     """The recipe in a TOML file.
 
     Its keys are the fields of :class:`TrainConfig`; what is not given is as in the recipe named by
-    ``base``, or as in ``compact``. Raises :class:`ConfigError` if the file is missing, no TOML, or
-    has unknown fields or values out of range.
+    ``base``, or as in ``compact``.
     """
     values = read_toml(path, ConfigError)
     base = values.pop("base", "compact")
@@ -242,10 +241,7 @@ OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
 
 
 def suggest(trial: optuna.Trial, base: TrainConfig, fixed: Collection[str] = ()) -> dict[str, Any]:
-    """Changes to a recipe for one trial; ``fixed`` fields stay as they are.
-
-    The rate is searched within a tenth and ten times that of ``base``.
-    """
+    """Changes to a recipe for one trial; ``fixed`` fields stay as they are."""
     rate, number, whole = base.learning_rate, trial.suggest_float, trial.suggest_int
     drawn: dict[str, tuple[Any, ...]] = {
         "learning_rate": (partial(number, log=True), rate / 10, rate * 10),
@@ -275,8 +271,7 @@ def open_study(folder: Path, objective: str, seed: int) -> optuna.Study:
     """The study in a folder's ``study.jsonl`` (one line of JSON per event), new or continued.
 
     ``objective`` is a key of :data:`OBJECTIVES`, ``seed`` that of the sampler (TPE). A continued
-    search draws other values than an uninterrupted one. Raises :class:`MissingPartError` if Optuna
-    is not installed.
+    search draws other values than an uninterrupted one.
     """
     try:
         import optuna

@@ -55,11 +55,7 @@ def save_state(
     scaler: torch.amp.GradScaler,
     average: nn.Module | None = None,
 ) -> None:
-    """Replace the file at ``path``; an interruption leaves the old one whole.
-
-    ``scaler`` remembers how float16 gradients are scaled; ``average`` holds the running average of
-    the weights, where a recipe has one. Raises :class:`CheckpointError` if it cannot be written.
-    """
+    """Replace the file at ``path``; an interruption leaves the old one whole."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best_weights.items()}
     if average is not None:
@@ -94,10 +90,7 @@ def load_state(
     scaler: torch.amp.GradScaler,
     average: nn.Module | None = None,
 ) -> RunState:
-    """Read a state and put it into the network, its average, the optimizer and the scaler.
-
-    Raises :class:`CheckpointError` if the file is damaged or of a run with another ``identity``.
-    """
+    """Read a state and put it into the network, its average, the optimizer and the scaler."""
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             summary = json.loads((file.metadata() or {}).get("state", "{}"))
@@ -136,11 +129,7 @@ def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 
 
 class RunLog:
-    """Writes what each epoch gave: a CSV file always, event files for TensorBoard on request.
-
-    Epochs after ``first_epoch`` that an interrupted run may have logged are hidden. Raises
-    :class:`MissingPartError` if TensorBoard is not installed.
-    """
+    """Writes what each epoch gave: a CSV file always, event files for TensorBoard on request."""
 
     def __init__(self, out: Path, *, tensorboard: bool = False, first_epoch: int = 0) -> None:
         self.path = out / HISTORY_NAME

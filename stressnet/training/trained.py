@@ -23,10 +23,7 @@ POOLED = "pooled"
 
 
 def read_trained(path: Path) -> Result:
-    """A finished checkpoint folder; raises :class:`CorpusError` if it is none.
-
-    The result has ``metrics``, a row per test set and metric; empty if all tokens were trained on.
-    """
+    """A finished checkpoint folder; raises :class:`CorpusError` if it is none."""
     manifest = read_manifest(path, "model")
     if manifest["parameters"].get("all_tokens"):
         metrics = pd.DataFrame()
@@ -137,11 +134,7 @@ def _decided(table: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
 
 
 def summarise_seeds(members: list[pd.DataFrame], ensemble: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation and range of metrics over members, beside the ensemble's.
-
-    ``members`` have ``test_set``, ``metric`` and ``estimate``; ``ensemble`` is as
-    :func:`stressnet.training.metrics.evaluate_splits` makes it. Columns: see :func:`summarise`.
-    """
+    """Mean, standard deviation and range of metrics over members, beside the ensemble's."""
     keys = ["test_set", "metric"]
     over = pd.concat(members).groupby(keys, sort=False)["estimate"]
     table = ensemble[[*keys, "n", "estimate", "low", "high"]].rename(

@@ -85,11 +85,7 @@ _SUFFIXES = {
 
 
 def detect_format(path: Path) -> str:
-    """The format of a file, from its suffix or else from what it holds.
-
-    Raises `UnknownFormatError` if neither tells, or it is JSON or a table of something else,
-    `AlignmentError` if it cannot be read.
-    """
+    """The format of a file, from its suffix or else from what it holds."""
     return _SUFFIXES.get(path.suffix.lower()) or _told(path, _stamp(path))
 
 
@@ -162,10 +158,7 @@ def files_of(path: Path, format: str = AUTO) -> tuple[Path, ...]:
 def read_alignments(
     path: Path | str, format: str = AUTO, options: ReadOptions | None = None
 ) -> Alignments:
-    """All alignments of a file, by utterance id; that of a single recording by the file's name.
-
-    Errors are those of :func:`read_alignment`.
-    """
+    """All alignments of a file, by utterance id; that of a single recording by the file's name."""
     path = Path(path)
     name = _format(path, format)
     options = options or ReadOptions()
@@ -189,10 +182,7 @@ def holds(path: Path, utterance_id: str, format: str = AUTO) -> bool:
 
 
 def voices_of(path: Path, utterance_id: str, format: str = AUTO) -> tuple[str, ...]:
-    """Speakers (of a CTM file: channels) whose words an alignment of one recording tells apart.
-
-    Empty if it tells of one only, or has no names. ``""`` stands for tiers or rows without a name.
-    """
+    """Speakers (of a CTM file: channels) whose words an alignment of one recording tells apart."""
     name = _format(path, format)
     if _ONE.get(name) is _textgrid:
         return speakers_of(path)
@@ -224,8 +214,7 @@ def read_alignment(
     Times are in seconds from the recording's first sample, phones as
     :func:`~stressnet.alignment.readers.phone_sets.in_phones_of` reads them, every mark for silence
     ``""``. There are no phones if the format has none (condensed LibriSpeech alignments, a CTM of
-    words). Raises `AlignmentError` if the file cannot be read or does not hold that recording,
-    `ConfigError` if there is no such format.
+    words).
     """
     path = Path(path)
     reader = _ONE.get(_format(path, format))

@@ -79,10 +79,7 @@ BUCKEYE: dict[str, tuple[str, ...]] = {
 def fold(
     intervals: Iterable[Interval], phone_set: dict[str, tuple[str, ...]]
 ) -> tuple[Interval, ...]:
-    """Labels of a phone set as ARPAbet.
-
-    Labels that the set does not have stay as they are, so that whoever checks can name them.
-    """
+    """Labels of a phone set as ARPAbet."""
     folded: list[Interval] = []
     for interval in intervals:
         folded += _divided(interval, phone_set.get(interval.label.lower(), (interval.label,)))
@@ -100,10 +97,7 @@ def _divided(interval: Interval, phones: tuple[str, ...]) -> tuple[Interval, ...
 
 
 def merge_closures(intervals: Sequence[Interval]) -> tuple[Interval, ...]:
-    """TIMIT's closures joined with their releases; see the module's text.
-
-    A closure and a release are one only if they touch.
-    """
+    """TIMIT's closures joined with their releases; see the module's text."""
     merged: list[Interval] = []
     for interval in intervals:
         label = interval.label.lower()

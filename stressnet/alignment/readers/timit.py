@@ -20,10 +20,7 @@ RATE_HZ = 16_000  # In which TIMIT's times are counted whatever the audio was co
 
 
 def read_timit(path: Path, options: ReadOptions) -> Alignment:
-    """Words and phones of a TIMIT utterance, given its ``.WRD`` or its ``.PHN`` in any case.
-
-    `options.rate_hz` is the rate of its times if that is not 16 kHz.
-    """
+    """Words and phones of a TIMIT utterance, given its ``.WRD`` or its ``.PHN`` in any case."""
     files = timit_files(path)
     rate_hz = options.rate_hz or RATE_HZ
     words = _tier(files[0], rate_hz)

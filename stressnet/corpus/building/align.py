@@ -213,10 +213,7 @@ def _aligner(name: str, code: str, problems: list[Problem]) -> Aligner:
 
 
 def align(folder: RunFolder, found: Scan, config: BuildConfig) -> Alignments:
-    """Alignments of all recordings, in order: the corpus's own where given, else an aligner's.
-
-    Failures become problems of the folder.
-    """
+    """Alignments of all recordings, in order: the corpus's own where given, else an aligner's."""
     dictionary = load_dictionary(config.dictionary, config.code)
     problems = folder.problems
     with (

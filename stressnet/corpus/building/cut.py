@@ -140,10 +140,7 @@ def cut(
     aligned: Mapping[str, Alignment],
     config: BuildConfig,
 ) -> Counter[str]:
-    """Find tokens, write excerpts, TextGrids and the tables of tokens, phones and other words.
-
-    Gives the number of words that are no tokens, by reason. No token at all is a `CorpusError`.
-    """
+    """Find tokens, write excerpts, TextGrids and the tables of tokens, phones and other words."""
     out, problems = folder.path, folder.problems
     folder.tree("excerpts/*/*.flac")
     folder.tree("textgrids/*.TextGrid")

@@ -51,8 +51,7 @@ class Expected:
         """Count the tokens of a recording, and say what the build would align or take.
 
         `given` is what a build makes of the alignment that came with it; all else is as for
-        `stressnet.corpus.tokens.find_tokens`. Raises `AlignmentError` or `CorpusError` if the build
-        would refuse it.
+        `stressnet.corpus.tokens.find_tokens`.
         """
         given = given or Given(None, recording.words)
 

@@ -81,10 +81,7 @@ def _read(recording: Recording, path: Path) -> Alignment:
 
 
 def use_given(recording: Recording, path: Path) -> Given:
-    """What a build makes of the alignment that came with a recording.
-
-    Raises `AlignmentError` or `MissingPartError` if it cannot be used and there is no transcript.
-    """
+    """What a build makes of the alignment that came with a recording."""
     try:
         alignment = read_given(recording, path)
         if not alignment.spoken_words():

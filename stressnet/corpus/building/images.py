@@ -35,10 +35,7 @@ def _images_of(task: tuple[Path, SpectrogramPreset, list[dict[Any, Any]]]) -> An
 
 
 def compute_spectrograms(folder: RunFolder, presets: list[str], within: str = "") -> None:
-    """Write the images of every token under each preset; presets that are there are left alone.
-
-    ``within`` is a folder of the corpus with a token table of its own.
-    """
+    """Write the images of every token under each preset; presets that are there are left alone."""
     columns = ["excerpt_file", "start_s", "end_s", "excerpt_start_s"]
     rows = pd.read_parquet(folder.path / within / TOKENS, columns=columns)
     for name in presets:

@@ -25,10 +25,7 @@ def _check_one(sound: tuple[Path, int | None]) -> dict[str, Any]:
 
 
 def listen(folder: RunFolder, found: Scan) -> Scan:
-    """The recordings whose sound can be used, each with the time that somebody speaks.
-
-    What is wrong becomes problems of the folder.
-    """
+    """The recordings whose sound can be used, each with the time that somebody speaks."""
     # Several speakers may share a file and its channel.
     sounds: dict[tuple[Path, int | None], list[Recording]] = {}
     for recording in found.recordings:

@@ -57,10 +57,7 @@ def stretches_of(parts: Sequence[Stretch], duration_s: float) -> tuple[Stretch, 
 
 
 def corrected(stretches: Sequence[Stretch], words: Sequence[str]) -> tuple[Stretch, ...] | None:
-    """The stretches with the words of a corrected transcript; None if these are mostly others.
-
-    Words that are not among those heard go to the stretch of what is before them.
-    """
+    """The stretches with the words of a corrected transcript; None if these are mostly others."""
     heard = [word for stretch in stretches for word in stretch.words]
     places = [k for k, stretch in enumerate(stretches) for _ in stretch.words]
     pairs = _same(heard, words)

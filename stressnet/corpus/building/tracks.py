@@ -45,10 +45,7 @@ def _settings_of_speaker(task: tuple[Path, str, list[dict[Any, Any]]]) -> dict[s
 def _write_tracks(
     task: tuple[Path, Path, dict[str, Any], list[dict[Any, Any]]],
 ) -> list[tuple[str, str]]:
-    """Write F0 and formants of some of a speaker's tokens; time zero is the word's onset.
-
-    Returns the tokens that could not be analysed, and why.
-    """
+    """Write F0 and formants of some of a speaker's tokens; time zero is the word's onset."""
     out, file, settings, rows = task
     tracks, failures = {}, []
     known = SpeakerSettings.from_dict(settings)
@@ -102,10 +99,7 @@ def _speakers_settings(folder: RunFolder, tokens: pd.DataFrame) -> Mapping[str, 
 
 
 def _chunks(tokens: pd.DataFrame, folder: Path) -> Iterator[tuple[Path, str, NDArray[np.intp]]]:
-    """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy.
-
-    Of each the file to write, the speaker, and the rows in the token table.
-    """
+    """Tokens by speaker, a few at a time, so that one speaker's many keep all workers busy."""
     indices = tokens.groupby("speaker", sort=True).indices
     groups = {str(speaker): np.asarray(rows, dtype=np.intp) for speaker, rows in indices.items()}
     for number, (speaker, rows) in enumerate(sorted(groups.items())):

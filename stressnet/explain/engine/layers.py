@@ -35,10 +35,7 @@ def each(value: int | tuple[int, ...] | list[int], dimensions: int) -> tuple[int
 
 
 def describe(call: Call) -> LayerCall | None:
-    """The layer behind a call of a convolution, ``linear``, ``addmm`` or a matrix product.
-
-    None for matrix products whose second operand is no plain matrix.
-    """
+    """The layer behind a call of a convolution, ``linear``, ``addmm`` or a matrix product."""
     if call.name == "linear":
         x, weight, bias = (call.argument(n, i) for i, n in enumerate(("input", "weight", "bias")))
         return LayerCall("linear", x, weight, weight, bias, DenseMap())
@@ -86,10 +83,7 @@ def _describe_convolution(call: Call) -> LayerCall:
 
 
 def scale_and_shift(given: dict[str, Any], path: str) -> tuple[Tensor, Tensor]:
-    """Factor and offset of each channel of a batch normalisation, at least float32.
-
-    Raises :class:`ExplainError` if it uses the statistics of the batch.
-    """
+    """Factor and offset of each channel of a batch normalisation, at least float32."""
     mean, variance = given.get("running_mean"), given.get("running_var")
     if given.get("training", False) or mean is None or variance is None:
         raise ExplainError(
@@ -181,10 +175,7 @@ def pool_geometry(call: Call, dimensions: int) -> tuple[tuple[int, ...], Convolu
 
 
 def proportional_pool(call: Call, path: str, x: Tensor, x_is_nonnegative: bool) -> LayerSpec:
-    """Max pooling whose relevance goes to all inputs of a window in proportion to their value.
-
-    Raises :class:`ExplainError` for adaptive pooling and ``ceil_mode``, without a fixed window.
-    """
+    """Max pooling whose relevance goes to all inputs of a window in proportion to their value."""
     unusual = call.argument("ceil_mode", 5) or call.kwargs.get("return_indices")
     if call.name.startswith("adaptive") or unusual:
         raise ExplainError(

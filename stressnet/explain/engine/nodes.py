@@ -146,10 +146,7 @@ class NormalisationNode(LedgerNode):
 
 
 class ProbeNode:
-    """Measures relevance at the ``"in"`` or ``"out"`` side of an operation without a rule.
-
-    Both sides are booked in the row of one ``owner``; for ``strict=False``.
-    """
+    """Measures relevance at the ``"in"`` or ``"out"`` side of an operation without a rule."""
 
     def __init__(self, owner: LedgerNode, side: str) -> None:
         self.owner, self.side = owner, side

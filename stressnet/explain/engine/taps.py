@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tap:
-    """An inner tensor, shape (batch, ...), and its propagation coefficient, of the same shape.
-
-    Relevance is ``activation * coefficient``; zero where nothing passes on to the output.
-    """
+    """An inner tensor, shape (batch, ...), and its propagation coefficient, of the same shape."""
 
     activation: Tensor
     coefficient: Tensor
@@ -73,11 +70,7 @@ class TapNode:
         return coefficient
 
     def read(self, overwritten: set[str]) -> Tap:
-        """Value and coefficient after the backward pass.
-
-        Raises :class:`ExplainError` if the relevance is no multiple of the value, or cannot be
-        seen.
-        """
+        """Value and coefficient after the backward pass."""
         if self.from_input and self.context.input_relevance:
             raise ExplainError(
                 f"{self.place} holds input values, to which the first layer's rule gives relevance "

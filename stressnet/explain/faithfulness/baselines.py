@@ -123,11 +123,7 @@ def make_baseline(
     mean: Tensor | None = None,
     sd: Tensor | None = None,
 ) -> Baseline:
-    """A baseline by name for these inputs.
-
-    Raises :class:`ConfigError` if it needs ``mean`` and ``sd`` per bin, of shape (n_bins, 1), and
-    they are not given.
-    """
+    """A baseline by name for these inputs."""
     check_names("baseline", [name], BASELINES)
     if name == "fill":
         return fill_with(fill)

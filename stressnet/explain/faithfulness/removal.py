@@ -34,10 +34,7 @@ TIED = "all units have the same relevance"
 
 
 def rank_cells(maps: Tensor, cells: Tensor, generator: torch.Generator) -> Tensor:
-    """Place of each cell by falling relevance, 0 first; cells that do not count come last.
-
-    Ties are in random order. Returns int64 of the maps' shape, on the CPU.
-    """
+    """Place of each cell by falling relevance, 0 first; cells that do not count come last."""
     ranks = torch.empty(maps.shape, dtype=torch.int64)
     for sample, (one, counting) in enumerate(zip(maps, cells, strict=True)):
         values = one.detach().double().cpu().reshape(-1)
@@ -219,10 +216,7 @@ def road(
 
 
 def unit_relevance(relevance: Tensor, units: Tensor) -> Tensor:
-    """Sum of one sample's relevance in each unit: what the map says that removing it costs.
-
-    ``units`` are bool masks (n_units, ...), which may overlap.
-    """
+    """Sum of one sample's relevance in each unit: what the map says that removing it costs."""
     if units.dtype != torch.bool or units.shape[1:] != relevance.shape:
         raise ConfigError(
             f"units must be bool masks of the map's shape {tuple(relevance.shape)}, not "

@@ -116,10 +116,7 @@ def combine_reasons(*lists: Sequence[str]) -> list[str]:
 
 
 def check_maps(inputs: Tensor, maps: Tensor, cells: Tensor | None = None) -> Tensor:
-    """Refuse maps or cells of another shape than the inputs; return the cells.
-
-    ``cells`` are a mask that broadcasts to the inputs; all count if it is left out.
-    """
+    """Refuse maps or cells of another shape than the inputs; return the cells."""
     if maps.shape != inputs.shape:
         raise ConfigError(f"maps have shape {tuple(maps.shape)}, but inputs {tuple(inputs.shape)}")
     if inputs.dim() < 2 or len(inputs) == 0:

@@ -36,8 +36,7 @@ def grad_cam(
 
     ``layer`` is a module with output (batch, channels, *spatial), of whose runs the last counts;
     the last convolution by default. Published is only what speaks for ``f``; without ``rectify``
-    what speaks against it is negative. Raises :class:`ExplainError` if the output is no map, or
-    ``f`` does not depend on it.
+    what speaks against it is negative.
     """
     values, slope, cells = _activations(problem, layer)
     weights = slope.flatten(2).mean(dim=2)

@@ -41,11 +41,7 @@ class _Explained(nn.Module):
 
 
 def deeplift(problem: Problem, *, baseline: float | Tensor = 0.0) -> tuple[Tensor, Tensor]:
-    """Contributions relative to the baseline by the rescale rule.
-
-    Raises :class:`MissingPartError` without captum and :class:`ExplainError` if a module is used
-    more than once.
-    """
+    """Contributions relative to the baseline by the rescale rule."""
     try:
         from captum.attr import DeepLift
     except ImportError as error:

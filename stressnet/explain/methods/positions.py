@@ -137,10 +137,7 @@ def _after_convolution(call: Call, before: tuple[Cells, ...]) -> tuple[Cells, ..
 
 
 def lay_over(values: Tensor, cells: tuple[Cells, ...], sizes: tuple[int, ...]) -> Tensor:
-    """Values of cells, interpolated linearly at the positions of the input's values.
-
-    Beyond the outermost cells their value continues.
-    """
+    """Values of cells, interpolated linearly at the positions of the input's values."""
     for axis, (along, size) in enumerate(zip(cells, sizes, strict=True), start=1):
         n = values.shape[axis]
         places = torch.arange(size, dtype=torch.float64)

@@ -33,10 +33,7 @@ class LinearMap(ABC):
         """Weights whose output channel ``c`` is multiplied by ``scale[c]``."""
 
     def per_channel(self, s: Tensor, batch: int) -> Tensor:
-        """``s`` summed within each output channel, shape ``(batch, channels)``.
-
-        Images that belong to one sample are summed too.
-        """
+        """``s`` summed within each output channel, shape ``(batch, channels)``."""
         return s.reshape(batch, -1, s.shape[1], s[0, 0].numel()).sum(dim=3).sum(dim=1)
 
 

@@ -70,10 +70,7 @@ class Method:
 
 
 class TokenReader:
-    """Gathers tokens of one corpus under the presets of several runs.
-
-    Raises `ConfigError` if there is no run.
-    """
+    """Gathers tokens of one corpus under the presets of several runs."""
 
     def __init__(self, corpus: Corpus, methods: Sequence[Method]) -> None:
         if not methods:

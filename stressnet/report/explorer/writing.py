@@ -48,10 +48,7 @@ def model_folder(run: RelevanceRun) -> Path | None:
 
 
 def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
-    """Runs under names that tell them apart.
-
-    Raises `ConfigError` if a run explains another corpus than the first, or a run is given twice.
-    """
+    """Runs under names that tell them apart."""
     seen: set[Path] = set()
     models: list[dict[str, Any] | None] = []
     for run in runs:
@@ -72,10 +69,7 @@ def open_methods(runs: Sequence[RelevanceRun], corpus: Corpus) -> list[Method]:
 def write_tokens(
     methods: Sequence[Method], corpus: Corpus, token_ids: Sequence[str], folder: RunFolder
 ) -> list[tuple[int, str]]:
-    """Write the files of all tokens; those that cannot be shown become problems.
-
-    Returns the numbers (which are the files' names) and ids of the others.
-    """
+    """Write the files of all tokens; those that cannot be shown become problems."""
     source = (str(corpus.path), tuple(str(m.run.path) for m in methods), str(folder.path))
     tasks = [
         (source, tuple(enumerate(token_ids[i : i + CHUNK], i)))

@@ -44,11 +44,7 @@ TABLE, SUMMARY = "faithfulness.csv", "faithfulness-summary.csv"
 
 
 def run(config: AssessConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder) -> Result:
-    """Measure attribution methods on the tokens of a corpus.
-
-    The result has ``values``, a row per token, method and metric, and ``summary``, one per method
-    and metric.
-    """
+    """Measure attribution methods on the tokens of a corpus."""
     config = _checked(config, network)
     methods = config.methods
     images = corpus.images(network.info.preset)

@@ -32,12 +32,7 @@ N_STEPS = 3  # Both ends and the middle: what causal agreement needs of a contin
 
 
 def run(config: CausalConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder) -> Result:
-    """Compare maps with the effects of changed cues, token by token.
-
-    The result has ``pairs``, a row per method, token and cue (relevance, effect, swing), and
-    ``table``, rank correlations (:func:`stressnet.manipulation.causal.agreement_table`); problems
-    are regions that tokens lack.
-    """
+    """Compare maps with the effects of changed cues, token by token."""
     own = network.info.composite
     names = tuple(dict.fromkeys(config.methods or suited(DEFAULT_METHODS, own)))
     config = replace(config, methods=names)

@@ -28,13 +28,7 @@ FILES = {
 
 
 def run(config: CueBaselinesConfig, cues: Path, folder: RunFolder) -> Result:
-    """Train and test all baselines on the cues of a measured corpus.
-
-    ``predictions/<baseline>.parquet`` has the columns of a network's ``predictions.parquet``. The
-    result has ``metrics``, a row per baseline, seed, test set and metric, ``coefficients`` and
-    ``importance`` (:mod:`stressnet.training.cue_baselines`), and ``comparisons`` with networks,
-    empty without.
-    """
+    """Train and test all baselines on the cues of a measured corpus."""
     source = read_manifest(cues, "cues")
     spoken = source["parameters"].get("language") or ENGLISH
     contrast = Contrast.in_manifest(source["parameters"])

@@ -21,11 +21,7 @@ N_HARDEST = 40  # Tokens that the page lets hear
 def run(
     config: EvaluateConfig, corpus: Corpus, models: list[TrainedNetwork], folder: RunFolder
 ) -> Result:
-    """Evaluate networks on a corpus: their own (``own``), or any other that has their preset.
-
-    The result has the main tables ``scores``, ``audits``, ``comparisons`` and ``seeds``
-    (:mod:`stressnet.evaluation.tables`), and ``units``: networks, then ensembles.
-    """
+    """Evaluate networks on a corpus: their own (``own``), or any other that has their preset."""
     if not models:
         raise ConfigError("no network to evaluate; name at least one checkpoint folder")
     tests = TestSets.of(corpus, models)

@@ -38,11 +38,7 @@ from stressnet.training.calibration import calibration_of
 def run(
     config: ExplainConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
 ) -> Result:
-    """Explain a network's verdict on the tokens of a corpus.
-
-    The result has ``tokens``, a row per explained token, ``summary``, one per region and class, and
-    ``summary_nulls`` against further nulls, None if none were asked for.
-    """
+    """Explain a network's verdict on the tokens of a corpus."""
     config = _checked(config, network)
     info = network.info
     images, preset = corpus.images(info.preset), info.presets[0].get("name", "")

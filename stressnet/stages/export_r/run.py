@@ -28,10 +28,7 @@ _OF_TOKENS = ("word", "family", "speaker", "stress", "stress_predicted", "correc
 
 
 def run(config: ExportRConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
-    """Write the tables of a run, and of its cues, for R.
-
-    Raises `CorpusError` if the run has no table of regions, or the cues are of another corpus.
-    """
+    """Write the tables of a run, and of its cues, for R."""
     regions = opened.path / "relevance.parquet"
     if not regions.is_file():
         raise CorpusError(f"{opened.path}: has no relevance.parquet; run explain again")

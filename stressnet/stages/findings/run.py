@@ -26,10 +26,7 @@ CUES = "cues.csv"
 def run(
     config: FindingsConfig, corpus: Corpus, stats: Path, stimuli: Path, folder: RunFolder
 ) -> Result:
-    """Put relevance, deletion and causal effects side by side, in the result's ``table``.
-
-    ``cues`` has the effects of all continua, also of those that test no claim.
-    """
+    """Put relevance, deletion and causal effects side by side, in the result's ``table``."""
     claims = _claims(stats, config.network)
     networks = load_networks(config.models, folder.work.device)
     causal = []

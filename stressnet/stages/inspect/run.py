@@ -12,10 +12,7 @@ from stressnet.stages.inspect import InspectConfig
 
 @dataclass(frozen=True)
 class Inspection:
-    """The recipe that fits best with what it finds, the next best, and the recipe as a file.
-
-    At most ``limit`` rows are printed.
-    """
+    """The recipe that fits best with what it finds, the next best, and the recipe as a file."""
 
     layout: Layout
     others: tuple[Layout, ...]

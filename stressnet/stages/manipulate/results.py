@@ -47,11 +47,7 @@ def responses_of(folder: Path, corpus: Corpus, network: TrainedNetwork) -> pd.Da
 def effects_and_tokens(
     responses: pd.DataFrame, corpus: Corpus
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Effects of one network's responses (``token_id, cue, effect, swing``), and their tokens.
-
-    These are rows of the corpus's tokens in its order, with ``logit_difference`` and
-    ``stress_predicted`` of the word as recorded.
-    """
+    """Effects of one network's responses (``token_id, cue, effect, swing``), and their tokens."""
     effects = effects_from_responses(responses)
     natural = responses[responses["kind"] == "natural"].set_index("token_id")["logit_difference"]
     tokens = corpus.tokens[corpus.tokens["token_id"].isin(natural.index)].reset_index(drop=True)

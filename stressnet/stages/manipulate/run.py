@@ -38,11 +38,7 @@ from stressnet.stages.measure.run import measured
 
 
 def run(config: ManipulateConfig, corpus: Corpus, folder: RunFolder) -> Result:
-    """Make continua of a corpus's words.
-
-    The result has ``stimuli``, ``measures``, ``endpoints``, ``responses`` (None without networks)
-    and ``summary``; see ``docs/manipulation.md``.
-    """
+    """Make continua of a corpus's words."""
     words = tuple(map(capitals, config.words))
     config = replace(config, cues=in_order(config.cues), words=words)
     plan = plan_steps(

@@ -33,12 +33,7 @@ from stressnet.stages.patch.effects import effects_of
 def run(
     config: PatchConfig, corpus: Corpus, networks: list[TrainedNetwork], folder: RunFolder
 ) -> Result:
-    """Exchange activations between the words of pairs in each network.
-
-    The result has ``pairs``, ``effects``, ``places``, ``agreement``, ``circuit``,
-    ``circuit_units``, ``accuracy`` and ``tuning``, see ``docs/patching.md``; problems are pairs
-    that could not be aligned.
-    """
+    """Exchange activations between the words of pairs in each network."""
     check_names("estimator", config.estimators, dict.fromkeys((*ESTIMATORS, *COMPOSITES)))
     reads: dict[str, Any] = {"corpus": corpus, **{one.name: one for one in networks}}
     if config.stimuli is not None:

@@ -117,10 +117,7 @@ def _recording(source: Source) -> Recording:
 def alignment_of(
     source: Source, audio: Audio, aligned: Mapping[str, Alignment | str], problems: list[Problem]
 ) -> Alignment:
-    """Words and phones of a recording; one interval without label for an unknown word.
-
-    Words that an aligner was given are compared with the sound; doubtful ones become a problem.
-    """
+    """Words and phones of a recording; one interval without label for an unknown word."""
     alignment = aligned.get(str(source.audio))
     if alignment is None:
         return Alignment((spoken_part(audio, source.audio),), (), "silence trimmed")

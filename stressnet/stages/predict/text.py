@@ -72,10 +72,7 @@ def _agreement(word: WordPrediction) -> str:
 def as_csv(
     words: Sequence[WordPrediction], spreadsheet: bool = False, contrast: Contrast = STRESS
 ) -> str:
-    """CSV with a header; numbers of skipped words are empty.
-
-    ``spreadsheet`` makes words and files' names harmless that would be formulas there.
-    """
+    """CSV with a header; numbers of skipped words are empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = _columns(words, contrast)

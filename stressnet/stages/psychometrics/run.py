@@ -24,12 +24,7 @@ FIGURE, SHAPLEY_FIGURE = "psychometric", "shapley"
 
 
 def run(config: PsychometricsConfig, stimuli: Path, folder: RunFolder) -> Result:
-    """Fit psychometric functions and cue weights to networks' responses.
-
-    The result has ``curves``, a row per network and cue, ``weights``, one per network and pair of
-    cues, and ``listeners``, weights beside those of people; the last two are empty without pairs.
-    ``shapley`` and ``interactions`` are empty without subsets.
-    """
+    """Fit psychometric functions and cue weights to networks' responses."""
     tables = read_manipulation(stimuli)
     if "responses" not in tables:
         raise CorpusError(f"{stimuli}: no responses; run 'stressnet manipulate' with --model MODEL")

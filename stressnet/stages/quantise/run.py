@@ -24,14 +24,7 @@ from stressnet.stages.quantise.network import OneNetwork, drawn
 def run(
     config: QuantiseConfig, corpus: Corpus, networks: list[TrainedNetwork], folder: RunFolder
 ) -> Result:
-    """Score the layers of networks, share out bits, and measure what that costs.
-
-    The result has ``contributions``, ``layers``, ``sensitivity``, ``ranks``, ``stability``,
-    ``plans``, ``cost`` and, unless left out, ``maps`` and ``densities``; see ``docs/quantise.md``.
-    Raises `ConfigError` if a composite is unknown or a budget too small, `CorpusError` if there are
-    no labelled words to calibrate or to test on, `CheckpointError` if a network does not fit the
-    corpus.
-    """
+    """Score the layers of networks, share out bits, and measure what that costs."""
     check_names("composite", config.composites, COMPOSITES)
     if min(config.budgets) < min(config.choices):
         raise ConfigError("--mean-bits holds a budget below the fewest --bits of a layer")

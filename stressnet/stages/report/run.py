@@ -16,10 +16,7 @@ from stressnet.stages.report import ReportConfig
 
 
 def run(config: ReportConfig, opened: RelevanceRun, folder: RunFolder) -> Result:
-    """Write figures, ``index.html`` and ``explorer.html`` for a run.
-
-    The result has their paths ``page`` and ``explorer``, which is None if there is none.
-    """
+    """Write figures, ``index.html`` and ``explorer.html`` for a run."""
     corpus = opened.open_corpus()
     runs = [opened, *(RelevanceRun.find(other) for other in config.others)]
     open_methods(runs, corpus)

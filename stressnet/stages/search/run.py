@@ -36,10 +36,7 @@ BEST, TRIALS = "best.toml", "trials.csv"
 
 
 def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> Result:
-    """Search for the recipe with the best figure on the validation split.
-
-    The result has ``best``, the recipe, and ``trials``, best first.
-    """
+    """Search for the recipe with the best figure on the validation split."""
     fixed = config.recipe_changes()
     base = config.training()
     objective = config.objective

@@ -45,14 +45,7 @@ SETTING_COLUMNS = (
 def run(
     config: SensitivityConfig, corpus: Corpus, network: TrainedNetwork, folder: RunFolder
 ) -> Result:
-    """Explain and project a sample of tokens under every combination of choices.
-
-    Problems of the result are tokens that have no place in a setting. ``table`` has one row per
-    setting (:data:`SETTING_COLUMNS`), ``region``, class (``stress``) and ``measure``: ``mean`` with
-    its interval, ``null_mean`` and ``ratio`` (to the null of exchanged tracks and times),
-    ``reference_mean`` (the mean under the first network, composite and band rule), ``change`` (mean
-    minus reference over tokens that have both) with its interval, and counts.
-    """
+    """Explain and project a sample of tokens under every combination of choices."""
     networks = {one.name: one for one in load_networks(config.models, network.device, network)}
     config = _checked(config, list(networks.values()))
     chosen = with_splits_of(corpus, list(networks.values())).select(

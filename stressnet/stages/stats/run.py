@@ -26,10 +26,7 @@ TABLES = ("summary", "nulls", "contrasts", "strata_contrasts", "models", "claims
 
 
 def run(_: NoOptions, analysis: StatsConfig, folder: RunFolder) -> Result:
-    """Compute all tables of an analysis, :data:`TABLES`.
-
-    Problems are models that did not converge, and comparisons that the runs do not allow.
-    """
+    """Compute all tables of an analysis, :data:`TABLES`."""
     analysis, contrast = by_class(analysis)
     with folder.progress.stage("scan"):
         networks = networks_of(analysis, folder.problems)

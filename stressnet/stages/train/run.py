@@ -35,13 +35,7 @@ from stressnet.training.trained import read_trained, summarise, within
 
 
 def run(config: TrainOptions, corpus: Corpus, folder: RunFolder) -> Result:
-    """Train, test and save a network, or one for each seed and fold.
-
-    The result of one has ``metrics``, that of several ``models``, in the order of folds and seeds,
-    and ``summary``; see :mod:`stressnet.training.trained`.
-
-    Under torchrun every process calls this with the same arguments; the first one writes.
-    """
+    """Train, test and save a network, or one for each seed and fold."""
     with join_world(pick_device(folder.work.device)) as world:
         if config.kind == "model":
             return train_one(config, corpus, folder, world)

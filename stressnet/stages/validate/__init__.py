@@ -89,10 +89,7 @@ class ReadingConfig:
         return Wanted(self.lengths, self.tells, self.only_stress or "")
 
     def telling(self, recipe: Recipe) -> Self:
-        """The same with the contrast of a recipe.
-
-        Raises :class:`ConfigError` if another one was named, or it does not go with other options.
-        """
+        """The same with the contrast of a recipe."""
         from stressnet.corpus.tables import RESERVED
 
         named = self.tells if recipe.contrast.is_stress else recipe.contrast

@@ -15,10 +15,7 @@ from stressnet.runs import Stage, option, seed_option
 
 @dataclass(frozen=True)
 class ValidateMethodsConfig:
-    """What differs from the usual plan, or from the small one.
-
-    ``base`` is a plan to start from, for callers in Python.
-    """
+    """What differs from the usual plan, or from the small one."""
 
     small: bool = option(False, help="Three sets, one network, four methods: minutes.")
     sets: tuple[str, ...] = option(

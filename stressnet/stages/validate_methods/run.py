@@ -41,11 +41,7 @@ TABLES = ("methods", "scores", "units", "networks", "places", "reactions", "sets
 
 
 def run(config: ValidateMethodsConfig, folder: RunFolder) -> Result:
-    """Draw sets, train networks, explain them, score the maps, and write the board.
-
-    The result has :data:`TABLES`, ``recommendations`` (the best method overall and for each
-    question) and their ``text``.
-    """
+    """Draw sets, train networks, explain them, score the maps, and write the board."""
     plan, cues = config.plan, config.cues
     if cues is not None and cues.is_dir():
         cues = cues / "cues.parquet"
