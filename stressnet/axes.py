@@ -87,5 +87,3 @@ class Spectrogram:
 
     def __post_init__(self) -> None:
         self.axes.check(self.values, "spectrogram")
-        if self.mask.shape != (self.axes.shape[1],):
-            raise ConfigError(f"padding mask has shape {self.mask.shape}, not one value per frame")

@@ -1,13 +1,8 @@
 """What is measured: every cue with its unit, where it is measured, and how syllables are compared.
 
-Conventions
------------
-A cue measured on syllable k is the column ``<domain>_<k>_<cue>``, e.g. ``nucleus_1_f0_mean_hz``;
-``syllable`` is the whole syllable, ``nucleus`` its vowel. The comparison is always first minus
-second syllable (or first by second), never stressed minus unstressed, so that nothing in the table
-knows the stress: ``<domain>_diff_<cue>`` is a difference in the cue's own unit,
-``<domain>_log2ratio_<cue>`` the binary logarithm of a ratio (1: the first is twice the second). A
-contrast is positive where the first syllable has more. ``docs/cues.md`` defines each cue.
+``docs/cues.md`` defines each cue and says what the columns are called. The comparison is always
+first minus second syllable (or first by second), never stressed minus unstressed, so that nothing
+in the table knows the stress.
 """
 
 from dataclasses import dataclass

@@ -1,16 +1,10 @@
 """Spectrograms of word tokens under named presets, with their axes.
 
-Conventions
------------
-Arrays are ``(frequency, time)``. All tokens of a preset share one pair of axes
-(:meth:`SpectrogramPreset.axes`), so their images stack into one array. Time zero is the onset of
-the word; frames are labelled by their centre, bins by their centre frequency. The word stands at
-the left, padding at the right. ``docs/spectrograms.md`` walks through every step with shapes.
-
-Preset ``allouche2025`` is the representation of arXiv:2508.07229, read from its authors' public
-code. Its z-score includes the padding, so that duration leaks into every value; it is kept because
-it is the reference. ``stressnet`` keeps real context, does not depend on the recording's level, and
-its padding is exactly zero.
+``docs/spectrograms.md`` has every step with shapes. All tokens of a preset share one pair of axes
+(:meth:`SpectrogramPreset.axes`). Time zero is the onset of the word, which stands at the left,
+padding at the right. Preset ``allouche2025`` is the
+representation of arXiv:2508.07229, read from its authors' public code; its z-score includes the
+padding, so that duration leaks into every value.
 """
 
 from __future__ import annotations

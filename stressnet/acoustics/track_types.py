@@ -73,10 +73,6 @@ class PitchTrack:
     time_s: FloatArray
     f0_hz: FloatArray
 
-    def __post_init__(self) -> None:
-        if self.f0_hz.shape != self.time_s.shape:
-            raise ConfigError("pitch track: f0_hz and time_s differ in length")
-
     def at(self, time_s: NDArray[np.floating]) -> FloatArray:
         """F0 at given times; NaN outside the track and beside an unvoiced frame."""
         return _read(self.time_s, self.f0_hz[None], np.asarray(time_s, dtype=np.float64))[0]

@@ -1,27 +1,10 @@
 """Training, validation and test sets that share neither speakers nor words.
 
-Speakers and word families are each dealt into train, valid and test. A token's set follows from
-both:
-
-=================  ====================  ====================  ====================
-speaker \\ family   train                 valid                 test
-=================  ====================  ====================  ====================
-train              train                 valid_known_speakers  test_known_speakers
-valid              valid_known_words     valid                 valid_test_mixed
-test               test_known_words      valid_test_mixed      test
-=================  ====================  ====================  ====================
-
-``test`` (new words of new speakers) is the headline; the off-diagonal cells are secondary tests.
-``valid_test_mixed`` is new in both ways too, but one of its margins was seen by early stopping, so
-it stays out of headline figures.
-
-Words with both readings are kept apart whoever says them; ``speaker_set`` tells known from
-new speakers there. ``minimal_pairs`` holds those whose reading a person decided,
-``minimal_pairs_unverified`` those with the reading of a tagger or the aligner, unchecked, and
-``minimal_pair_relatives`` their relatives with a single reading (*increased*). Tokens without a
-label are ``unlabelled``.
-
-Nothing is balanced by force: classes are stratified when families are dealt, and reported.
+Speakers and word families are each dealt into train, valid and test, and a token's set follows from
+both; ``docs/data-dictionary.md`` lists the sets. ``test`` (new words of new speakers) is the
+headline. ``valid_test_mixed`` is new in both ways too, but early stopping saw one of its margins,
+so it stays out of headline figures. Nothing is balanced by force: classes are stratified when
+families are dealt, and reported.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,26 +1,4 @@
-"""A built corpus on disk, opened lazily.
-
-Layout
-------
-::
-
-    corpus/
-      manifest.json        versions, parameters, hashes, counts
-      tokens.parquet       one row per token
-      phones.parquet       one row per phone of a token
-      tracks.parquet       F0 and formants, one row per token and time
-      failures.csv         what was left out or looks odd, and why
-      not_tokens.parquet   words that are no tokens, with the reason
-      rejected_words.csv   the same, counted by reason
-      readings.csv         what is not read as the transcript has it
-      splits.csv           token_id, speaker_set, family_set, split
-      corpus-card.md       sources, licences, counts, for people
-      excerpts/<speaker>/<token_id>.flac
-      spectrograms/<preset>/values.npy  (n, n_bins, n_frames) float32, memory-mapped
-      spectrograms/<preset>/mask.npy, axes.json
-      textgrids/<utterance_id>.TextGrid
-      longer_words/        stretches for training only: tokens.parquet, excerpts/, spectrograms/
-"""
+"""A built corpus on disk, opened lazily; ``docs/data-dictionary.md`` lists files and columns."""
 
 from __future__ import annotations
 

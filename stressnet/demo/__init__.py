@@ -6,5 +6,3 @@ works, not how people stress words.
 """
 
 from stressnet.demo.corpus import DemoSummary, speak_corpus, truth_alignment
-
-__all__ = ["DemoSummary", "speak_corpus", "truth_alignment"]

@@ -9,5 +9,3 @@ from stressnet.espeak.engine import Voice, version
 from stressnet.espeak.speech import Speech, phonemize, speak
 from stressnet.espeak.symbols import arpabet
 from stressnet.espeak.timing import edit_distance
-
-__all__ = ["Speech", "Voice", "arpabet", "edit_distance", "phonemize", "speak", "version"]

@@ -11,18 +11,8 @@ from torch import Tensor, nn
 
 from stressnet.axes import Axes
 from stressnet.errors import ConfigError, ExplainError
+from stressnet.explain import checks
 from stressnet.explain.boundaries import changed_at
-from stressnet.explain.checks import (
-    check_axes,
-    check_inputs,
-    check_model,
-    check_paths,
-    eager,
-    expanded,
-    full_precision,
-    never_compiled,
-    plain_model,
-)
 from stressnet.explain.composites import Composite, find_composite
 from stressnet.explain.engine.calls import Tag, set_tag, tag_of
 from stressnet.explain.engine.mode import ExplainWarning, RelevanceMode
@@ -61,7 +51,7 @@ class Details:
     taps: Sequence[str] = ()
 
 
-@never_compiled
+@checks.never_compiled
 def explain_batch(
     model: nn.Module,
     inputs: Tensor,
@@ -92,11 +82,11 @@ def explain_batch(
         ``strict``, ``layers``, ``keep_channels``, ``axes`` and ``taps``, see :class:`Details`.
     """
     recipe, wanted = find_composite(composite), Details(**details)
-    check_axes(inputs, wanted.axes)
-    model = plain_model(model)
+    checks.check_axes(inputs, wanted.axes)
+    model = checks.plain_model(model)
     refuse_derivatives((inputs, seed, target, *(bounds or ())), model)
-    check_model(model)
-    check_paths(model, (*wanted.layers, *(wanted.keep_channels or ())))
+    checks.check_model(model)
+    checks.check_paths(model, (*wanted.layers, *(wanted.keep_channels or ())))
 
     def explain(arguments: Arguments) -> Explanation:
         return _explain(model, recipe, arguments, wanted)
@@ -108,7 +98,7 @@ def explain_batch(
     return explain_mapped(explain, arguments) if is_transformed() else explain(arguments)
 
 
-@never_compiled
+@checks.never_compiled
 def coefficients_at(
     model: nn.Module,
     inputs: Tensor,
@@ -118,10 +108,10 @@ def coefficients_at(
     strict: bool = True,
 ) -> tuple[Tensor, dict[str, Tap]]:
     """The logit difference, shape (batch,), and value and coefficient at some places."""
-    recipe, model = find_composite(composite), plain_model(model)
+    recipe, model = find_composite(composite), checks.plain_model(model)
     arguments = dict(zip(ARGUMENTS, (inputs, "logit-difference", None, None, None), strict=True))
     wanted = Details(strict=strict, taps=places)
-    with full_precision(), torch.enable_grad():
+    with checks.full_precision(), torch.enable_grad():
         seen = _watched(model, recipe, arguments, wanted)
         torch.autograd.grad(seen.logits, seen.context.tapped, seen.start.weights, allow_unused=True)
     return seen.start.output, {
@@ -147,7 +137,7 @@ def _watched(
 ) -> _Watched:
     """Run the model on one batch of plain tensors; gradients must be on."""
     inputs, seed, target = (arguments[name] for name in ("inputs", "seed", "target"))
-    check_inputs(inputs)
+    checks.check_inputs(inputs)
     limits = _limits(recipe, inputs, arguments["low"], arguments["high"])
     ledger = Ledger(len(inputs))
     leaf = inputs.detach().clone().requires_grad_(True)
@@ -158,7 +148,7 @@ def _watched(
     mode = RelevanceMode(model, recipe, context, strict=wanted.strict)
     taps = {place: TapNode(context, place) for place in wanted.taps}
     changes = {place: partial(tap.follow, mode) for place, tap in taps.items()}
-    with changed_at(model, changes) as overwritten, eager(), mode:
+    with changed_at(model, changes) as overwritten, checks.eager(), mode:
         logits = model(root)
     logits = check_logits(logits, len(inputs))
     output_tag = tag_of(logits)
@@ -185,7 +175,7 @@ def _explain(
     model: nn.Module, recipe: Composite, arguments: Arguments, wanted: Details
 ) -> Explanation:
     """One batch of plain tensors."""
-    with full_precision(), torch.enable_grad():
+    with checks.full_precision(), torch.enable_grad():
         seen = _watched(model, recipe, arguments, wanted)
         start = seen.start
         relevance = _propagate(seen.logits, start.weights, seen.leaf, seen.context)
@@ -248,8 +238,8 @@ def _limits(
             "an input can have, e.g. the range of the training set per bin"
         )
     low, high = (torch.as_tensor(b, dtype=inputs.dtype, device=inputs.device) for b in (low, high))
-    low = expanded(low, inputs.shape, "the lower bound").contiguous()
-    high = expanded(high, inputs.shape, "the upper bound").contiguous()
+    low = checks.expanded(low, inputs.shape, "the lower bound").contiguous()
+    high = checks.expanded(high, inputs.shape, "the upper bound").contiguous()
     if bool((low > high).any()):
         raise ConfigError("bounds: low exceeds high")
     outside = int(((inputs < low) | (inputs > high)).sum())

@@ -1,18 +1,8 @@
 """What is explained: the value ``f`` of each sample and where its relevance starts.
 
-======================= ===================================================== ===================
-seed                    f                                                     class
-======================= ===================================================== ===================
-``"logit-difference"``  logit of class 0 minus logit of class 1               none (two classes)
-``"logit"``             logit of the class                                    given or predicted
-``"log-odds"``          log p(class) - log(1 - p(class)) under softmax        given or predicted
-``"best-other"``        logit of the class minus the largest other            given or predicted
-``"mean-others"``       logit of the class minus the mean of the others       given or predicted
-tensor                  sum of logits times the given weights                 none
-======================= ===================================================== ===================
-
-For two classes the log-odds of class 0 are the logit difference. For more, the entropy of the other
-classes is no share of any logit; it is booked as bias share of the row ``(seed)``.
+``docs/explain.md`` defines the seeds. For two classes the log-odds of class 0 are the logit
+difference. For more, the entropy of the other classes is no share of any logit; it is booked as
+bias share of the row ``(seed)``.
 """
 
 from dataclasses import dataclass
@@ -51,7 +41,7 @@ def check_logits(logits: object, batch: int) -> Tensor:
 def make_seed(logits: Tensor, seed: str | Tensor, target: Target) -> Seeded:
     """Value and start weights for each sample, from the model's ``logits`` (batch, n_classes).
 
-    A ``seed`` is one of the table above; given as weights it has shape (batch, n_classes) or
+    A ``seed`` is one of :data:`SEEDS`; given as weights it has shape (batch, n_classes) or
     (n_classes,). The ``target`` is the class to explain, one for all or each sample, the predicted
     one if None; the logit difference and weights take none. A :class:`ConfigError` says what does
     not fit.

@@ -26,16 +26,13 @@ Statistic = Callable[[FloatArray], FloatArray]
 _SETS_AT_ONCE = 512
 
 
-def _codes(clusters: Mapping[str, ArrayLike], n_rows: int) -> dict[str, NDArray[np.intp]]:
+def _codes(clusters: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.intp]]:
     """Cluster numbers 0, 1, ... of each row, per kind; for two kinds also their ``cells``."""
     if len(clusters) not in (1, 2):
         raise ConfigError(f"{len(clusters)} kinds of clusters; pass speakers, words, or both")
     codes: dict[str, NDArray[np.intp]] = {}
     for kind, names in clusters.items():
-        values = np.asarray(names)
-        if values.shape != (n_rows,):
-            raise ConfigError(f"{kind}: shape {values.shape} for {n_rows} rows")
-        codes[kind] = pd.factorize(values)[0].astype(np.intp)
+        codes[kind] = pd.factorize(np.asarray(names))[0].astype(np.intp)
     if len(codes) == 2:
         one, other = codes.values()
         crossed = one * (int(other.max(initial=0)) + 1) + other
@@ -61,7 +58,7 @@ def spread_of(contributions: FloatArray, clusters: Mapping[str, ArrayLike]) -> S
     Contributions are linearised (they sum to zero), shape (n_rows, n_quantities). ``clusters`` are
     one or two kinds (``"speakers"``, ``"words"``), each of shape (n_rows,).
     """
-    codes = _codes(clusters, len(contributions))
+    codes = _codes(clusters)
     summed = {
         kind: sums_by(contributions, each, int(each.max(initial=-1)) + 1)
         for kind, each in codes.items()
@@ -75,7 +72,7 @@ def jackknife(statistic: Statistic, n_rows: int, clusters: Mapping[str, ArrayLik
     The ``statistic`` is called for many sets of rows at once; ``clusters`` are those of
     :func:`spread_of`. Values that do not exist without some cluster have no interval.
     """
-    codes = _codes(clusters, n_rows)
+    codes = _codes(clusters)
     everything = statistic(np.ones((n_rows, 1)))[0]
     contributions: dict[str, FloatArray] = {}
     for kind, each in codes.items():

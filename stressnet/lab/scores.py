@@ -94,8 +94,6 @@ class Scorer:
 
     def score(self, maps: NDArray[np.floating], part: str = "positive") -> WordScores:
         """Scores of one method; a ConfigError if shapes differ or ``part`` is unknown."""
-        if maps.shape != self.words.images.shape:
-            raise ConfigError(f"maps have shape {maps.shape}, not {self.words.images.shape}")
         check_names("part", [part], PARTS)
         n = len(maps)
         own, *levels = (np.full((n, len(MEASURES)), np.nan) for _ in range(1 + len(CHANCES)))
@@ -268,8 +266,6 @@ CONTROLS = {  # Broken explanations by name
 def break_maps(name: str, maps: Maps, sound: BoolArray, seed: int = 0) -> Maps:
     """Maps broken in one way; a ConfigError for an unknown name or shapes that do not fit."""
     check_names("control", [name], CONTROLS)
-    if sound.shape != (len(maps), maps.shape[2]):
-        raise ConfigError(f"sound has shape {sound.shape}, not {(len(maps), maps.shape[2])}")
     rng = np.random.default_rng([seed, 13])
     if name == "frequency-flipped":
         return maps[:, ::-1].copy()

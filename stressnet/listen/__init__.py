@@ -17,14 +17,3 @@ Images, answers and maps are those that ``build-corpus``, ``predict`` and ``expl
 from stressnet.listen.network import StressNetwork, WordRelevance, load_network
 from stressnet.listen.words import OpenedCorpus, Word, load_word, open_corpus
 from stressnet.models.answer import Answer
-
-__all__ = [
-    "Answer",
-    "OpenedCorpus",
-    "StressNetwork",
-    "Word",
-    "WordRelevance",
-    "load_network",
-    "load_word",
-    "open_corpus",
-]

@@ -71,8 +71,6 @@ def fit_psychometric(
     y = np.asarray(answers, dtype=np.float64)
     if not x.size:
         raise ConfigError("no answers to fit a psychometric function to")
-    if x.shape != y.shape:
-        raise ConfigError(f"{x.shape} steps do not fit answers of shape {y.shape}")
     grid = np.linspace(x.min(), x.max(), N_GRID)
     nothing = np.full(N_GRID, np.nan)
     constant = _constant(x, y)
@@ -285,8 +283,6 @@ def fit_logistic(predictors: ArrayLike, answers: ArrayLike) -> tuple[FloatArray,
     x = np.asarray(predictors, dtype=np.float64)
     x = x[:, None] if x.ndim == 1 else x
     y = np.asarray(answers, dtype=np.float64)
-    if x.ndim != 2 or y.shape != x.shape[:1]:
-        raise ConfigError(f"{x.shape} predictors do not fit answers of shape {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ConfigError("steps and answers must be finite numbers; leave out missing rows")
     if y.size and not (y.min() >= 0 and y.max() <= 1):

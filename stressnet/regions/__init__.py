@@ -12,18 +12,5 @@ from stressnet.regions.registry import (
 )
 from stressnet.regions.scene import BandRule, Scene, TokenTimes
 
-__all__ = [
-    "REGIONS",
-    "BandRule",
-    "Missing",
-    "Region",
-    "Scene",
-    "Stretch",
-    "TokenTimes",
-    "get_regions",
-    "load_regions",
-    "region",
-]
-
 for _module in (time_regions, phone_regions, band_regions):
     _module.add_regions()

@@ -2,20 +2,8 @@
 
 ``docs/regions.md`` says what each null takes away; nulls of other networks are the measures of
 other maps under the token's own masks. A null is the mean of its draws; one that leaves nothing in
-the image is left out. If relevance lies where *this* token's formants are, and not merely where
-formants usually are, it must leave the bands when another token's formants draw them: the exchange.
-
-Tracks
-    Formants and F0 of the donor's nuclei are mapped by relative time into this token's nuclei
-    (stressed to stressed where both stresses are known, the others in order): the regions keep
-    their extent in time, only their place in frequency is exchanged.
-Times
-    The donor's boundaries, counted from its word's onset, replace this token's; what runs beyond
-    this token's sound is cut off. The token keeps its own stress, so ``nucleus_stressed`` is where
-    its stressed vowel would be if it had the donor's rhythm.
-
-Partners are of another word, of similar duration, and where possible of the same vowels and sex:
-another token of the same vowel is the strictest donor of formants that speech has to offer.
+the image is left out. Tracks of the donor's nuclei are mapped by relative time into this token's,
+stressed to stressed where both are known; boundaries count from the word's onset.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,4 @@
-"""Relevance within regions: one record per region of a token, beside its nulls.
-
-Measures are defined in :mod:`stressnet.regions.measures` and
-:mod:`stressnet.regions.measures`. A missing region has NaN everywhere and its reason in
-``missing``.
-"""
+"""Relevance within regions: one record per region of a token, beside its nulls."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

@@ -11,18 +11,9 @@ import pandas as pd
 from stressnet.corpus.store import Corpus
 from stressnet.corpus.tokens import LABEL_ALIGNER, LABEL_PART_OF_SPEECH, LABEL_TABLE
 from stressnet.errors import CheckpointError, ConfigError
-from stressnet.evaluation import tables
+from stressnet.evaluation import sets, tables
 from stressnet.evaluation.audits import COLUMNS
 from stressnet.evaluation.heard import is_own_corpus
-from stressnet.evaluation.sets import (
-    FULL_VOWELS,
-    TITLES,
-    TestSets,
-    Unit,
-    load_models,
-    predict_units,
-    whole_sets,
-)
 from stressnet.evaluation.text import interval_text
 from stressnet.languages import language
 from stressnet.models.checkpoint import TrainedNetwork
@@ -70,7 +61,7 @@ def write_card(
     if out is not None and out.name != CARD_NAME:
         check_file(out, [corpus_path, model_path, measured_path])
     corpus = Corpus.checked(corpus_path)
-    models = load_models([model_path])
+    models = sets.load_models([model_path])
     if len(models) != 1:
         raise ConfigError(f"{model_path}: holds {len(models)} networks; a card is about one")
     described = models[0]
@@ -81,8 +72,8 @@ def write_card(
             f"{model_path}: was not trained on {corpus_path}; a card needs the corpus it knows, "
             f"since its validation tokens set the temperature"
         )
-    tests = TestSets.of(corpus, models)
-    unit = predict_units(models, corpus, tests, progress)[0]
+    tests = sets.TestSets.of(corpus, models)
+    unit = sets.predict_units(models, corpus, tests, progress)[0]
     if unit.calibration is None:
         raise ConfigError(f"{corpus_path}: no validation tokens of both classes to calibrate on")
     how = {"seed": seed, "n_resamples": n_resamples}
@@ -115,7 +106,7 @@ def write_card(
 
 def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> TrainedNetwork:
     """The network to measure for one that was trained on all tokens."""
-    twin = load_models([measured_path])[0]
+    twin = sets.load_models([measured_path])[0]
     ours = described.info
     if not ours.training.get("all_tokens") or ours.corpus_hash != corpus.fingerprint:
         raise ConfigError(
@@ -135,7 +126,7 @@ def _twin(described: TrainedNetwork, measured_path: Path, corpus: Corpus) -> Tra
 
 
 def _parts(
-    corpus: Corpus, model: TrainedNetwork, unit: Unit, scores: pd.DataFrame
+    corpus: Corpus, model: TrainedNetwork, unit: sets.Unit, scores: pd.DataFrame
 ) -> dict[str, Any]:
     """What ``card.md`` says of a network, but for the lead and the groups."""
     info, tokens = model.info, corpus.tokens
@@ -143,7 +134,7 @@ def _parts(
     train = tokens[usable if info.training.get("all_tokens") else tokens["split"] == "train"]
     sex = train.groupby("sex")["speaker"].nunique()
     sources = train["label_source"].value_counts()
-    full = scores[(scores["test_set"] == FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
+    full = scores[(scores["test_set"] == sets.FULL_VOWELS) & (scores["model"] != tables.ORACLE)]
     full = full[full["metric"] == "balanced_accuracy"]
     return {
         "info": info,
@@ -183,13 +174,14 @@ def _speakers(speakers: pd.DataFrame) -> str:
     )
 
 
-def _calibration_errors(unit: Unit, scores: pd.DataFrame) -> str:
+def _calibration_errors(unit: sets.Unit, scores: pd.DataFrame) -> str:
     assert unit.calibration is not None
     metric = "ece_balanced" if unit.calibration.balanced else "ece"
     values = scores.set_index(["test_set", "metric"])["estimate"].to_dict()
     return "; ".join(
-        f"{TITLES[name]} {values[name, metric]:.3f} to {values[name, f'{metric}_calibrated']:.3f}"
-        for name in whole_sets(scores["test_set"].unique())
+        f"{sets.TITLES[name]} {values[name, metric]:.3f}"
+        f" to {values[name, f'{metric}_calibrated']:.3f}"
+        for name in sets.whole_sets(scores["test_set"].unique())
     )
 
 

@@ -14,26 +14,3 @@ from stressnet.runs.result import Result
 from stressnet.runs.stage import ANY_CORPUS, CORPUS, MODEL, Input, Stage
 from stressnet.runs.tables import read_table
 from stressnet.runs.work import Progress, Step, Work
-
-__all__ = [
-    "ANY_CORPUS",
-    "CORPUS",
-    "MODEL",
-    "Input",
-    "Problem",
-    "Progress",
-    "Result",
-    "RunFolder",
-    "Severity",
-    "Stage",
-    "Step",
-    "Work",
-    "hash_file",
-    "max_tokens_option",
-    "option",
-    "read_manifest",
-    "read_table",
-    "resamples_option",
-    "seed_option",
-    "splits_option",
-]

@@ -17,16 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from stressnet.errors import ConfigError
-from stressnet.inference.bootstrap import (
-    AT_ONCE,
-    Estimate,
-    bootstrapped,
-    cluster_weights,
-    codes_of,
-    draw,
-    interval_of,
-    mean_of_sides,
-)
+from stressnet.inference import bootstrap
 from stressnet.lexicon.contrast import STRESS, Contrast
 from stressnet.lexicon.stress import CLASSES, Stress
 
@@ -50,7 +41,7 @@ class Evaluation:
     n_speakers: int
     n_words: int
     majority_rate: float
-    metrics: dict[str, Estimate]
+    metrics: dict[str, bootstrap.Estimate]
 
     @property
     def counts(self) -> dict[str, float]:
@@ -97,7 +88,7 @@ def evaluate(
     order = np.argsort(scores, kind="stable")
     points, *parts = (
         _weighted(weights[:, order], is_initial[order], scores[order])
-        for weights in (np.ones((1, n)), *cluster_weights(speakers, words, **draws))
+        for weights in (np.ones((1, n)), *bootstrap.cluster_weights(speakers, words, **draws))
     )
     if 0 < n_initial < n:  # scikit-learn's rounding
         points["mcc"][0] = matthews_corrcoef(is_initial, scores >= 0)
@@ -105,12 +96,12 @@ def evaluate(
     metrics = {}
     for name in METRICS:
         value, resamples = float(points[name][0]), [part[name] for part in parts]
-        metrics[name] = interval_of(value, np.concatenate([*resamples, []]))
+        metrics[name] = bootstrap.interval_of(value, np.concatenate([*resamples, []]))
         if value == 1.0 and math.isclose(metrics[name].low, 1.0):
             low = _perfect_limit(name, is_initial, np.asarray(words))
-            metrics[name] = Estimate(value, low, 1.0)
+            metrics[name] = bootstrap.Estimate(value, low, 1.0)
         if reasons[name]:
-            metrics[name] = Estimate(value, math.nan, math.nan, reasons[name])
+            metrics[name] = bootstrap.Estimate(value, math.nan, math.nan, reasons[name])
     return Evaluation(
         n=n,
         n_initial=n_initial,
@@ -200,8 +191,8 @@ def _of_longer_words(
     sides["accuracy"] = [np.ones_like(right)]
     table = []
     for metric in reversed(sides):
-        estimate = bootstrapped(
-            partial(mean_of_sides, values=right, sides=sides[metric]),
+        estimate = bootstrap.bootstrapped(
+            partial(bootstrap.mean_of_sides, values=right, sides=sides[metric]),
             rows["speaker"],
             rows["lemma"],
             **draws,
@@ -223,7 +214,7 @@ def mean_over_words(
     *,
     seed: int = 0,
     n_resamples: int = 2000,
-) -> tuple[dict[str, Estimate], pd.DataFrame]:
+) -> tuple[dict[str, bootstrap.Estimate], pd.DataFrame]:
     """Balanced accuracy and AUROC within the words that show both readings, as means over words.
 
     A word that (almost) always has one reading in the test can be got right by knowing the word;
@@ -237,7 +228,7 @@ def mean_over_words(
     """
     is_initial = np.asarray(labels) == Stress.INITIAL.class_index
     scores = np.asarray(logit_difference, dtype=np.float64)
-    speaker_codes, word_names = codes_of(speakers), np.asarray(words, dtype=np.str_)
+    speaker_codes, word_names = bootstrap.codes_of(speakers), np.asarray(words, dtype=np.str_)
     shown = [set(word_names[side]) for side in (is_initial, ~is_initial)]
     parts = []
     for word in sorted(shown[0] & shown[1]):
@@ -253,7 +244,7 @@ def mean_over_words(
     ]
     by_word = pd.DataFrame(rows, columns=columns)
     if not parts:
-        nothing = Estimate(math.nan, math.nan, math.nan, "no word shows both readings")
+        nothing = bootstrap.Estimate(math.nan, math.nan, math.nan, "no word shows both readings")
         return dict.fromkeys(WORD_METRICS, nothing), by_word
     rng = np.random.default_rng(seed)
     kept = np.concatenate([side for _, sides, _, _ in parts for side in sides])
@@ -261,10 +252,10 @@ def mean_over_words(
     place = np.zeros(len(scores), dtype=np.intp)
     place[kept] = np.arange(len(kept))
     means: list[NDArray[np.float64]] = []
-    for start in range(0, n_resamples, AT_ONCE):
-        size = min(AT_ONCE, n_resamples - start)
-        drawn = draw(rng, known, size).astype(np.float64)
-        times = draw(rng, np.arange(len(parts)), size)
+    for start in range(0, n_resamples, bootstrap.AT_ONCE):
+        size = min(bootstrap.AT_ONCE, n_resamples - start)
+        drawn = bootstrap.draw(rng, known, size).astype(np.float64)
+        times = bootstrap.draw(rng, np.arange(len(parts)), size)
         values = np.empty((len(WORD_METRICS), size, len(parts)))
         with np.errstate(invalid="ignore", divide="ignore"):
             for number, (_, sides, hits, above) in enumerate(parts):
@@ -276,7 +267,7 @@ def mean_over_words(
             means.append((np.nan_to_num(values) * weight).sum(axis=2) / weight.sum(axis=2))
     resamples = np.concatenate(means, axis=1)
     estimates = {
-        name: interval_of(float(by_word[name].mean()), resamples[i])
+        name: bootstrap.interval_of(float(by_word[name].mean()), resamples[i])
         for i, name in enumerate(WORD_METRICS)
     }
     return estimates, by_word

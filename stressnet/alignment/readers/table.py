@@ -1,19 +1,8 @@
 """Plain tables (CSV, TSV), the Montreal Forced Aligner's CSV among them.
 
-Columns, in any order and case:
-
-========================================  ======================================================
-``start`` / ``begin`` / ``xmin``          seconds; ``start_ms``, ``start_samples`` say otherwise
-``end`` / ``xmax``                        the same
-``label`` / ``text``                      word or phone
-``tier`` / ``type``                       ``words`` or ``phones``
-``utterance_id`` / ``file``               if the table holds many recordings
-``speaker``                               if it holds several
-========================================  ======================================================
-
-Zero is the recording's first sample. A table without tiers, such as Whisper's of ``start``, ``end``
-and ``text``, holds what is said in stretches of speech; whole numbers in one with just these
-columns are milliseconds, as Whisper writes them.
+``docs/formats.md`` names the columns. Zero is the recording's first sample. A table without tiers,
+such as Whisper's of ``start``, ``end`` and ``text``, holds what is said in stretches of speech;
+whole numbers in one with just these columns are milliseconds, as Whisper writes them.
 """
 
 import csv

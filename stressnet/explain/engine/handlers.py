@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.composites import Composite
-from stressnet.explain.engine import attention, layers
+from stressnet.explain.engine import attention, layers, nodes
 from stressnet.explain.engine import operations as ops
 from stressnet.explain.engine.calls import (
     Call,
@@ -22,16 +22,6 @@ from stressnet.explain.engine.calls import (
     tensors_in,
 )
 from stressnet.explain.engine.layer_node import LayerNode, LayerSpec
-from stressnet.explain.engine.nodes import (
-    ActivationNode,
-    ExpansionNode,
-    HalfNode,
-    LedgerNode,
-    NormalisationNode,
-    OffsetNode,
-    ProbeNode,
-    StabiliserNode,
-)
 from stressnet.explain.engine.route import route
 from stressnet.explain.engine.taps import hand_to_taps
 from stressnet.explain.rules.linear_maps import ChannelwiseMap
@@ -98,9 +88,9 @@ def layer(engine: RelevanceMode, call: Call) -> Any:
         result = call.run()
         if len(tagged) == 2 and engine.composite.attention == "gradient":
             path = engine.numbered(engine.where())
-            result = route(ExpansionNode(engine.context, path, call.name, "taylor()"), result)
+            result = route(nodes.ExpansionNode(engine.context, path, call.name, "taylor()"), result)
         elif len(tagged) == 2:
-            result = route(HalfNode(), result)
+            result = route(nodes.HalfNode(), result)
         return engine.tag(result, Tag())
     x, kind, bias = layer_call.x, layer_call.kind, layer_call.bias
     source = known_tag(x)
@@ -174,7 +164,7 @@ def activation(engine: RelevanceMode, call: Call) -> Any:
         return unknown(engine, call)
     x = call.tagged[0]
     path, stabiliser = engine.numbered(engine.where()), engine.composite.activation_stabiliser
-    node = ActivationNode(engine.context, path, call, x, stabiliser)
+    node = nodes.ActivationNode(engine.context, path, call, x, stabiliser)
     return engine.tag(route(node, x), Tag(nonnegative=call.name in ops.NONNEGATIVE_RESULTS))
 
 
@@ -199,7 +189,7 @@ def product(engine: RelevanceMode, call: Call) -> Any:
     result = call.run()
     if len(tagged) == 2:
         tag = Tag(nonnegative=all_nonnegative(tagged))
-        return engine.tag(route(HalfNode(), result), tag)
+        return engine.tag(route(nodes.HalfNode(), result), tag)
     return engine.tag(result, Tag())
 
 
@@ -210,7 +200,7 @@ def normalisation(engine: RelevanceMode, call: Call) -> Any:
     x = call.tagged[0]
     details = layers.describe_normalisation(call, x)
     path = engine.path_of(original(details.parameter))
-    node = NormalisationNode(engine.context, path, call, x, details)
+    node = nodes.NormalisationNode(engine.context, path, call, x, details)
     engine.rules[path] = "constant-scale()"
     return engine.tag(route(node, x), Tag())
 
@@ -228,12 +218,12 @@ def unknown(engine: RelevanceMode, call: Call) -> Any:
     engine.problem(f"no relevance rule for operation '{call.name}' in {where}: {remedy}")
     if leaks:
         return call.run()
-    row = LedgerNode(engine.context, where, call.name, "plain gradient")
-    result = call.mapped(lambda t: route(ProbeNode(row, "in"), t) if tag_of(t) else t).run()
+    row = nodes.LedgerNode(engine.context, where, call.name, "plain gradient")
+    result = call.mapped(lambda t: route(nodes.ProbeNode(row, "in"), t) if tag_of(t) else t).run()
 
     def watched(value: Any) -> Any:
         if isinstance(value, Tensor) and value.requires_grad:
-            return engine.tag(route(ProbeNode(row, "out"), value), Tag())
+            return engine.tag(route(nodes.ProbeNode(row, "out"), value), Tag())
         return value
 
     return watched(result) if isinstance(result, Tensor) else tuple(map(watched, result))
@@ -242,7 +232,9 @@ def unknown(engine: RelevanceMode, call: Call) -> Any:
 def _book_offset(engine: RelevanceMode, call: Call, result: Tensor) -> Tensor:
     """Book what the operation gives for an input of zeros as bias share."""
     path = engine.numbered(engine.where())
-    return route(OffsetNode(engine.context, path, call.name, call.with_constants_only()), result)
+    return route(
+        nodes.OffsetNode(engine.context, path, call.name, call.with_constants_only()), result
+    )
 
 
 def _stabilised(engine: RelevanceMode, result: Any, name: str, stabiliser: float) -> Any:
@@ -250,7 +242,7 @@ def _stabilised(engine: RelevanceMode, result: Any, name: str, stabiliser: float
     if stabiliser == 0 or not isinstance(result, Tensor):
         return result
     before = known_tag(result)
-    node = StabiliserNode(engine.context, engine.numbered(engine.where()), name, stabiliser)
+    node = nodes.StabiliserNode(engine.context, engine.numbered(engine.where()), name, stabiliser)
     return engine.tag(route(node, result), Tag(nonnegative=before.nonnegative, uses=before.uses))
 
 

@@ -17,20 +17,8 @@ from torch import Tensor
 
 from stressnet.errors import ExplainError
 from stressnet.explain.composites import Composite
+from stressnet.explain.engine import calls
 from stressnet.explain.engine import operations as ops
-from stressnet.explain.engine.calls import (
-    Call,
-    CallMode,
-    Tag,
-    Uses,
-    is_foreign,
-    is_mapped,
-    known_tag,
-    mark_constant,
-    set_tag,
-    tag_of,
-    tensors_in,
-)
 from stressnet.explain.engine.calls import without_history as cut
 from stressnet.explain.engine.handlers import find_handler
 from stressnet.explain.engine.layer_node import LayerNode
@@ -41,7 +29,7 @@ class ExplainWarning(UserWarning):
     """Something in an explanation that the user should know."""
 
 
-class RelevanceMode(CallMode):
+class RelevanceMode(calls.CallMode):
     """The engine for one forward pass of a model in evaluation mode.
 
     With ``strict`` it raises at operations without a rule; otherwise it warns and uses the plain
@@ -61,23 +49,23 @@ class RelevanceMode(CallMode):
         self._times_used: dict[str, int] = {}
         self._warned: set[str] = set()
 
-    def follow(self, call: Call) -> Any:
+    def follow(self, call: calls.Call) -> Any:
         """The operation's result, with the gradient that its rule gives."""
         tensors = call.tensors
         for tensor in tensors:
-            if is_mapped(tensor):
+            if calls.is_mapped(tensor):
                 raise ExplainError(
                     f"in {self.where()}: {call.name} received a tensor mapped by torch.func.vmap "
                     "from outside; only inputs, seeds, classes and bounds can be mapped"
                 )
-            if is_foreign(tensor):
+            if calls.is_foreign(tensor):
                 self.problem(
                     f"in {self.where()}: {call.name} received a tensor made by an operation that "
                     "cannot be seen (custom autograd function, scripted or compiled code); replace "
                     "it with plain torch operations"
                 )
-        if all(tag_of(tensor) is None for tensor in tensors):
-            return mark_constant(call.run())
+        if all(calls.tag_of(tensor) is None for tensor in tensors):
+            return calls.mark_constant(call.run())
         if call.name in ops.QUERIES or call.name in ops.MAKERS:
             return call.run()
         if call.kwargs.get("out") is not None:
@@ -89,7 +77,7 @@ class RelevanceMode(CallMode):
         if call.is_in_place:
             return self._in_place(call)
         for tensor in call.tagged:
-            self._count_use(call, known_tag(tensor))
+            self._count_use(call, calls.known_tag(tensor))
         return find_handler(call.name, self.composite)(self, call)
 
     # -- for handlers -----------------------------------------------------------------------
@@ -115,9 +103,9 @@ class RelevanceMode(CallMode):
         self._times_used[path] = times = self._times_used.get(path, 0) + 1
         return path if times == 1 else f"{path}#{times}"
 
-    def tag(self, result: Any, tag: Tag) -> Any:
+    def tag(self, result: Any, tag: calls.Tag) -> Any:
         """Mark floating-point results, which must have a gradient, as dependent on the input."""
-        for tensor in tensors_in(result):
+        for tensor in calls.tensors_in(result):
             if not tensor.is_floating_point():
                 continue
             if not tensor.requires_grad:
@@ -125,7 +113,9 @@ class RelevanceMode(CallMode):
                     f"in {self.where()}: gradients are switched off (no_grad, or inside a custom "
                     "autograd function), so relevance cannot pass; use plain torch operations"
                 )
-            set_tag(tensor, Tag(tag.nonnegative, tag.is_input, tag.bounds, tag.node, tag.uses))
+            calls.set_tag(
+                tensor, calls.Tag(tag.nonnegative, tag.is_input, tag.bounds, tag.node, tag.uses)
+            )
         return result
 
     def run_layer(self, node: LayerNode, x: Tensor) -> Tensor:
@@ -143,9 +133,9 @@ class RelevanceMode(CallMode):
         node.source, node.versions["source"] = x, x._version
         result = route(node, x)
         self.rules[path] = str(rule)
-        self.tag(result, Tag(node=node, uses=node.uses))
-        known_tag(x).savers.append((ref(node), "x"))
-        known_tag(result).savers.append((ref(node), "z"))
+        self.tag(result, calls.Tag(node=node, uses=node.uses))
+        calls.known_tag(x).savers.append((ref(node), "x"))
+        calls.known_tag(result).savers.append((ref(node), "z"))
         return result
 
     def problem(self, message: str) -> None:
@@ -158,7 +148,7 @@ class RelevanceMode(CallMode):
 
     # -- bookkeeping ------------------------------------------------------------------------
 
-    def _count_use(self, call: Call, tag: Tag) -> None:
+    def _count_use(self, call: calls.Call, tag: calls.Tag) -> None:
         pooled = call.name in ops.MAX_POOLS and self.composite.pooling == "winner"
         moved = call.name in ops.STRUCTURAL and len(call.tagged) == 1
         if call.name in ops.RECTIFIERS:
@@ -166,16 +156,16 @@ class RelevanceMode(CallMode):
         elif not (pooled or moved):  # those hand on to the uses of their result
             tag.uses.other += 1
 
-    def _in_place(self, call: Call) -> Tensor:
+    def _in_place(self, call: calls.Call) -> Tensor:
         target = call.args[0]
-        if tag_of(target) is None:
+        if calls.tag_of(target) is None:
             raise ExplainError(
                 f"in {self.where()}: {call.name} writes input-dependent values into a tensor made "
                 "elsewhere; use the out-of-place operation"
             )
-        tag = known_tag(target)
+        tag = calls.known_tag(target)
         if call.name in ops.RECTIFIERS:
-            untouched = tag.uses == Uses()
+            untouched = tag.uses == calls.Uses()
             for saver, slot in tag.living_savers():
                 if slot == "z" and untouched:
                     saver.allow_rectified()
@@ -183,7 +173,7 @@ class RelevanceMode(CallMode):
                     saver.keep_copy(slot)
             tag.uses.rectified += 1
             result = call.run()
-            set_tag(target, Tag(nonnegative=True))
+            calls.set_tag(target, calls.Tag(nonnegative=True))
             return result
         if call.name not in ops.MAY_BE_IN_PLACE:
             raise ExplainError(
@@ -193,9 +183,9 @@ class RelevanceMode(CallMode):
         for saver, slot in tag.living_savers():
             saver.keep_copy(slot)
         for tensor in call.tagged:
-            known_tag(tensor).uses.other += 1
+            calls.known_tag(tensor).uses.other += 1
         value = find_handler(call.name, self.composite)(self, call.out_of_place())
         if value is not target:
             target.copy_(value)
-            set_tag(target, Tag(nonnegative=known_tag(value).nonnegative))
+            calls.set_tag(target, calls.Tag(nonnegative=calls.known_tag(value).nonnegative))
         return target

@@ -54,8 +54,6 @@ def fill_with_noise(
     and ``sd`` broadcast to the inputs, e.g. from shape (n_bins, 1).
     """
     check_generator(generator)
-    if bool((sd < 0).any()):
-        raise ConfigError("a standard deviation is negative")
     return fill_with(mean.to(inputs) + sd.to(inputs) * _noise(inputs, generator))
 
 
@@ -98,11 +96,6 @@ def noisy_linear(inputs: Tensor, generator: torch.Generator, noise_sd: float = 0
 
     def replace(inputs: Tensor, removed: Tensor) -> Tensor:
         _check_mask(inputs, removed)
-        if inputs.shape != noise.shape:
-            raise ConfigError(
-                f"the linear baseline was made for inputs of shape {tuple(noise.shape)}, "
-                f"not {tuple(inputs.shape)}"
-            )
         values, holes = inputs.double().cpu().numpy(), removed.cpu().numpy()
         solved = values.copy()
         for sample in range(len(values)):

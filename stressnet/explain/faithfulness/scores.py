@@ -53,8 +53,6 @@ class Score:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Scores of an altered copy of each sample, float64 on the CPU, shape (n_samples,)."""
-        if len(inputs) != len(self.classes):
-            raise ConfigError(f"{len(inputs)} inputs for {len(self.classes)} classes")
         logits = logits_of(self.model, inputs, self.batch_size)
         classes = self.classes.to(logits.device)
         if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
@@ -83,10 +81,6 @@ class Scores:
 
     values: Tensor
     reasons: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.values) != len(self.reasons):
-            raise ConfigError(f"{len(self.values)} values for {len(self.reasons)} reasons")
 
     @classmethod
     def of(cls, values: Tensor, missing: Sequence[str]) -> Self:

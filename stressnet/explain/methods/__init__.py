@@ -1,26 +1,7 @@
 """Other attribution methods with the interface of :func:`stressnet.explain.explain_batch`.
 
-=========================== ===================================================================
-method                      map
-=========================== ===================================================================
-``gradient``                derivative of ``f``
-``input-times-gradient``    input times derivative; the same as LRP-0 on ReLU networks
-``integrated-gradients``    (input - baseline) times the mean derivative on the way between them
-``gradient-shap``           integrated gradients averaged over baselines drawn at random
-``smoothgrad``              mean derivative at noisy copies of the input
-``deeplift``                contribution relative to a baseline by the rescale rule (captum)
-``grad-cam``                a layer's channels weighted by their mean derivative
-``grad-cam++``              the same with derivatives weighted by place
-``occlusion``               drop of ``f`` when a rectangle is replaced by the baseline
-``occlusion-by-masks``      the same for masks of any shape
-``ensemble``                mean of normalised maps of other methods
-``sobel``                   edges of the input: what the picture alone gives
-``random``                  Gaussian noise: what a method must beat
-=========================== ===================================================================
-
-Only integrated gradients, GradientSHAP (in expectation), DeepLIFT, and input times gradient of a
-piecewise linear network without biases add up to a known value; the ledger states what is left
-over. Each method's module names its source.
+``docs/explain.md`` says what each one shows and what its sum means; the ledger states what a sum
+leaves over. Each method's module names its source.
 """
 
 import inspect

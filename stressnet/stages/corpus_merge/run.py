@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from stressnet.corpus import merging
 from stressnet.corpus.building.tables import split_tokens
 from stressnet.corpus.card import card_text, sources_of
 from stressnet.corpus.merge_parts import (
@@ -12,16 +13,6 @@ from stressnet.corpus.merge_parts import (
     merged_results,
     shared_speakers,
     with_same_speakers,
-)
-from stressnet.corpus.merging import (
-    Part,
-    append_images,
-    append_table,
-    copy_excerpts,
-    copy_textgrids,
-    merged_tokens,
-    small_tables,
-    write_longer_words,
 )
 from stressnet.corpus.speakers import examples
 from stressnet.corpus.splits import SPLIT_COLUMNS, check_leaks, with_families
@@ -34,14 +25,14 @@ from stressnet.runs.problems import warnings_about
 from stressnet.stages.corpus_merge import MergeConfig
 
 
-def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
+def run(config: MergeConfig, parts: list[merging.Part], folder: RunFolder) -> Result:
     """Write one corpus with the tokens of several."""
     shared = shared_speakers(parts)
     if config.same_speakers:
         parts = with_same_speakers(parts)
     contrast = parts[0].corpus.contrast
-    tokens = _split(merged_tokens(parts), config, contrast)
-    parameters, small = merged_parameters(parts, config.identity()), small_tables(parts)
+    tokens = _split(merging.merged_tokens(parts), config, contrast)
+    parameters, small = merged_parameters(parts, config.identity()), merging.small_tables(parts)
     doubts = [] if config.same_speakers or not shared else [_namesakes(shared)]
     rows = warnings_about("speakers", "merge", doubts)
     small[FAILURES] = pd.concat([small[FAILURES], pd.DataFrame(map(asdict, rows))])
@@ -61,25 +52,25 @@ def run(config: MergeConfig, parts: list[Part], folder: RunFolder) -> Result:
         for name, small_table in small.items():
             folder.table(name, small_table)
         for table in (PHONES, TRACKS):
-            append_table(folder.file(table), parts, table)
+            merging.append_table(folder.file(table), parts, table)
         listing = [part for part in parts if (part.corpus.path / NOT_TOKENS).is_file()]
         if listing:  # not in corpora of older versions
-            append_table(folder.file(NOT_TOKENS), listing, NOT_TOKENS)
+            merging.append_table(folder.file(NOT_TOKENS), listing, NOT_TOKENS)
     folder.tree("excerpts/*/*.flac")
     with folder.progress.stage("excerpts", len(tokens), "token") as bar:
-        copy_excerpts(out, parts, bar.update)
+        merging.copy_excerpts(out, parts, bar.update)
     folder.tree("textgrids/*.TextGrid")
-    copy_textgrids(out, parts)
+    merging.copy_textgrids(out, parts)
     holding = [part for part in parts if len(part.corpus.stretches)]
     folder.tree(f"{LONGER_WORDS}/excerpts/*/*.flac")
     folder.file(f"{LONGER_WORDS}/{TOKENS}", optional=not holding)
-    write_longer_words(out / LONGER_WORDS, holding)
+    merging.write_longer_words(out / LONGER_WORDS, holding)
     for preset in common_presets(parts):
         images = [part.corpus.images(preset) for part in parts]
-        append_images(folder, "", images, preset)
+        merging.append_images(folder, "", images, preset)
         if holding:
             images = [part.corpus.stretch_images(preset) for part in holding]
-            append_images(folder, f"{LONGER_WORDS}/", images, preset)
+            merging.append_images(folder, f"{LONGER_WORDS}/", images, preset)
     results = merged_results(parts, tokens) | ({"doubts": doubts} if doubts else {})
     listed = sources_of({"parameters": parameters})
     text = card_text(str(parameters["title"]), listed, tokens, results, contrast)

@@ -19,15 +19,8 @@ from stressnet.runs import Result, RunFolder, Step
 from stressnet.stages.search import SearchOptions
 from stressnet.stages.train import TrainOptions
 from stressnet.stages.train.run import train_one
+from stressnet.training import recipes
 from stressnet.training.distributed import World
-from stressnet.training.recipes import (
-    OBJECTIVES,
-    STUDY_NAME,
-    TrainConfig,
-    open_study,
-    suggest,
-    write_recipe,
-)
 
 if TYPE_CHECKING:
     import optuna
@@ -63,23 +56,23 @@ def run(config: SearchOptions, corpus: Corpus, folder: RunFolder) -> Result:
             preset=config.preset,
             recipe=config.recipe,
             seed=config.seed,
-            changes={**fixed, **suggest(trial, base, fixed)},
+            changes={**fixed, **recipes.suggest(trial, base, fixed)},
         )
         with folder.folder(name, "model") as child:
             model = train_one(options, corpus, child, world)
         return float(read_info(model.path).metrics[objective])
 
-    folder.file(STUDY_NAME)
-    study = open_study(folder.path, objective, config.seed)
+    folder.file(recipes.STUDY_NAME)
+    study = recipes.open_study(folder.path, objective, config.seed)
     done = [t for t in study.trials if t.state.is_finished()]
     study.optimize(try_recipe, n_trials=max(0, config.n_trials - len(done)))
     trials = study.trials_dataframe(attrs=("number", "value", "params", "state", "duration"))
-    ascending = OBJECTIVES[objective] == "minimize"
+    ascending = recipes.OBJECTIVES[objective] == "minimize"
     trials = trials.sort_values("value", ascending=ascending).reset_index(drop=True)
     folder.table(TRIALS, trials)
     info = read_info(folder.path / f"trial-{study.best_trial.number:03d}")
-    recipe = TrainConfig(**info.training["recipe"])
+    recipe = recipes.TrainConfig(**info.training["recipe"])
     best = replace(recipe, name=f"{config.architecture}-searched")
-    write_recipe(folder.file(BEST), best)
+    recipes.write_recipe(folder.file(BEST), best)
     counts = {"best_trial": study.best_trial.number, "best_value": study.best_value}
     return Result.of(folder, counts, objective=objective, best=best, trials=trials)
