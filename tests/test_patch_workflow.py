@@ -63,10 +63,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def patched(study: Path) -> Path:
     out = study / "out"
-    patch_networks(
-        study / "corpus", study / "net", out, max_pairs=6, min_difference=0.0,
-        measured=study / "cues", max_tokens=80,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(circuits, "N_SIZES", 6)
+        patch.setattr(circuits, "N_RANDOM", 1)
+        patch_networks(
+            study / "corpus", study / "net", out, max_pairs=6, min_difference=0.0,
+            measured=study / "cues", max_tokens=80,
+        )  # fmt: skip
     return out
 
 
@@ -141,7 +144,7 @@ def test_pairs_without_a_scale_are_told(study: Path, patched: Path, monkeypatch)
     out = study / "unscaled"
     patch_networks(
         study / "corpus", study / "net", out, max_pairs=6, min_difference=0.0,
-        measured=study / "cues", max_tokens=80,
+        max_tokens=8, units=("layer",), estimators=("attribution",),
     )  # fmt: skip
     failures = pd.read_csv(out / "failures.csv")
     expected = {f"net, pair {pair}" for pair in pairs.loc[ratio <= limit, "pair"]}
