@@ -6,6 +6,7 @@ Python gives out again after a tensor is gone.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -147,7 +148,7 @@ class Call:
         return self.args[position] if len(self.args) > position else default
 
 
-class CallMode(TorchFunctionMode):
+class CallMode(TorchFunctionMode, ABC):
     """Hands every operation on a tensor to :meth:`follow` instead of running it."""
 
     def __torch_function__(
@@ -159,9 +160,9 @@ class CallMode(TorchFunctionMode):
     ) -> Any:
         return self.follow(Call(ops.canonical_name(func), func, args, kwargs or {}))
 
+    @abstractmethod
     def follow(self, call: Call) -> Any:
         """The operation's result."""
-        raise NotImplementedError
 
 
 _PLAIN = frozenset((int, float, bool, str, type(None), torch.dtype))
