@@ -192,6 +192,8 @@ def test_confidence_falls_with_the_distance_of_the_models():
     """By hand: edges 10 ms apart give 1 / (1 + exp(-3.72 + 0.863 ln 10)) = 0.850."""
     at = lambda shift_s: [WordPath(("AH0", "N"), (0.1 + shift_s, 0.2, 0.3))]  # noqa: E731
     assert confidence_of(at(0.0), at(0.01), at(0.005)) == pytest.approx([0.850], abs=5e-4)
+    later = [WordPath(("AH0", "N"), (0.1, 0.2, 0.31))]
+    assert confidence_of(at(0.0), later) == pytest.approx([0.850], abs=5e-4)  # the worse edge
     sure = [confidence_of(at(0.0), at(shift_s))[0] for shift_s in (0.0, 0.005, 0.02, 0.1)]
     assert sure[0] == sure[1] > sure[2] > sure[3] > 0
 

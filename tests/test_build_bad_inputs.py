@@ -12,7 +12,7 @@ from conftest import RATE_HZ, aligned_sentence, sound_of
 
 from stressnet.alignment.textgrid import write_textgrid
 from stressnet.corpus.store import Corpus
-from stressnet.errors import CorpusError
+from stressnet.errors import ConfigError, CorpusError
 from stressnet.intervals import Alignment, Interval
 from stressnet.runs.names import safe_name
 from stressnet.stages.build_corpus import BuildConfig, build_corpus
@@ -131,6 +131,13 @@ def test_every_bad_file_gets_its_line_and_the_good_ones_are_built(tmp_path: Path
     assert summary.manifest["results"]["rejected_words"]["a phone is not ARPAbet"] == 2
     left = {path.stem.split("_0")[0] for path in (out / "excerpts").rglob("*.flac")}
     assert left == set(words)
+
+
+@pytest.mark.parametrize("options", [{"min_confidence": 1.5}, {"aligner": "mfa"}])
+def test_confidence_that_no_aligner_gives_is_refused(options: dict[str, object]) -> None:
+    """MFA's confidence is a log likelihood: all of it is below any probability."""
+    with pytest.raises(ConfigError, match="only the aligners auto and kaldi-gmm"):
+        BuildConfig("generic", **{"min_confidence": 0.5, **options})
 
 
 def test_a_table_for_other_words_is_named(tmp_path: Path) -> None:

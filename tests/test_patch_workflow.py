@@ -209,6 +209,34 @@ def test_a_report_shows_what_patch_found(patched: Path, tmp_path: Path) -> None:
     assert all((tmp_path / file).is_file() for file in pictures)
 
 
+def test_circuits_are_judged_on_the_tokens_of_the_networks_fold(
+    study: Path, tmp_path: Path, monkeypatch
+) -> None:
+    corpus, network = Corpus.open(study / "corpus"), TrainedNetwork.load(study / "net")
+    training = {**network.info.training, "fold": asdict(Fold(2, 3))}
+    info = replace(network.info, corpus_hash=corpus.fingerprint, training=training)
+    save_checkpoint(tmp_path / "net", network.model, info)
+    judged_on = []
+
+    def judged(*arguments: object) -> None:
+        judged_on.append(arguments[5])
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("stressnet.stages.patch.run.circuit_tables", judged)
+    with pytest.raises(ConfigError, match="seen"):
+        patch_networks(
+            study / "corpus", tmp_path / "net", tmp_path / "out", max_pairs=2, min_difference=0.0,
+            measured=study / "cues", units=("channel",), estimators=("relp",),
+        )  # fmt: skip
+    (tokens,) = judged_on
+    splits = corpus.tokens.set_index("token_id")["split"]
+    of_fold = dict(
+        zip(corpus.tokens["token_id"], splits_of_fold(corpus.tokens, Fold(2, 3)), strict=True)
+    )
+    assert tokens["split"].tolist() == [of_fold[name] for name in tokens["token_id"]]
+    assert tokens["split"].tolist() != splits.loc[tokens["token_id"]].tolist()
+
+
 def test_pairs_that_were_trained_on_are_told(study: Path, patched: Path, monkeypatch) -> None:
     corpus, network = Corpus.open(study / "corpus"), TrainedNetwork.load(study / "net")
     assert trained_on(network, corpus) == frozenset()

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def read_network(path: Path | str, device: str = "cpu") -> TrainedNetwork:
     path = Path(path)
     if path.suffix != ".onnx" or path.is_dir():
         return TrainedNetwork.of_any_length(path, device)
-    require_onnx()
+    require_onnx("onnxruntime")
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -169,15 +170,14 @@ def _metadata(info: CheckpointInfo, digest: str, calibration: Any) -> dict[str, 
     }
 
 
-def require_onnx() -> None:
-    """Raise :class:`MissingPartError` if onnx, onnxscript or onnxruntime is not installed."""
+def require_onnx(*packages: str) -> None:
+    """Raise :class:`MissingPartError` if what writing ONNX needs is missing, or some packages."""
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
+        for name in packages or ("onnx", "onnxruntime", "onnxscript"):
+            import_module(name)
     except ImportError as error:
         raise MissingPartError(
-            f"export needs {error.name}; install it with: pip install 'stressnet[onnx]'"
+            f"ONNX needs {error.name}; install it with: pip install 'stressnet[onnx]'"
         ) from error
 
 

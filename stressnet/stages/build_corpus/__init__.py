@@ -81,6 +81,12 @@ class BuildConfig(ReadingConfig):
                 f"context of {self.context_s} s is too short for formant analysis; use 0.05 s or "
                 f"more"
             )
+        least = self.min_confidence
+        if least is not None and (least > 1 or self.aligner not in ("auto", "kaldi-gmm")):
+            raise ConfigError(
+                f"--min-confidence {least:g}: a probability up to 1, which only the aligners auto "
+                f"and kaldi-gmm give"
+            )
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise ConfigError(f"--shard {self.shard}: the first number goes from 1 to the second")
 

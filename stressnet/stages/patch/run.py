@@ -10,7 +10,7 @@ from stressnet.acoustics.spectrogram import SpectrogramPreset
 from stressnet.corpus.splits import TEST_SPLITS
 from stressnet.corpus.store import Corpus
 from stressnet.errors import check_names
-from stressnet.evaluation.heard import trained_on
+from stressnet.evaluation.heard import trained_on, with_splits_of
 from stressnet.explain.composites import COMPOSITES
 from stressnet.models.checkpoint import TrainedNetwork
 from stressnet.patching.agreement import TRUTH, agreement_table, mean_effects
@@ -45,7 +45,6 @@ def run(
         if "edge" in config.units:
             edge_units(one.model)  # refuses networks without any
     config = replace(config, splits=config.splits or TEST_SPLITS)
-    chosen = corpus.select(config.splits, config.max_tokens, config.seed)
     pairs: dict[str, Pairs] = {}
     with folder.progress.stage("pairs"):
         for one in networks:
@@ -63,14 +62,16 @@ def run(
         preset = one.info.preset
         made = effects_of(config, one, pairs[preset], folder, number)
         made["pairs"]["trained_on"] = _trained_on(one, corpus, made["pairs"], folder)
+        own = with_splits_of(corpus, [one])
+        tokens = own.select(config.splits, config.max_tokens, config.seed).tokens
         for name, table in made.items():
             tables.setdefault(name, []).append(table.assign(network=one.name))
         for kind in (kind for kind in CIRCUIT_KINDS if kind in config.units):
             with folder.progress.stage(f"circuit of {one.name}, {kind}s"):
                 of_kind = made["effects"].query("kind == @kind and cue != @NULL")
                 best = TRUTH if TRUTH in config.estimators else config.estimators[0]
-                tokens, images = chosen.tokens, corpus.images(preset)
-                values = np.stack([images.values[k] for k in tokens["image"]])
+                images = corpus.images(preset).values
+                values = np.stack([images[k] for k in tokens["image"]])
                 circuit = circuit_tables(
                     one.model, pairs[preset], of_kind, best, values, tokens, cues, config.seed
                 )

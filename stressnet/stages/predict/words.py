@@ -119,7 +119,8 @@ class Predicted:
     @property
     def closing_line(self) -> str:
         """How many words were predicted and skipped, and how many recordings were unusable."""
-        line = f"{self.n_predicted} words predicted, {self.n_skipped} skipped"
+        words = "word" if self.n_predicted == 1 else "words"
+        line = f"{self.n_predicted} {words} predicted, {self.n_skipped} skipped"
         if self.n_unused:
             n_files = len(self.alignments) + self.n_unused
             line += f"; {self.n_unused} of {n_files} recordings could not be used"
